@@ -1,0 +1,108 @@
+/** One thing that is wrong with an event's data: where, and why. */
+export interface EventIssue {
+  readonly message: string
+  readonly path: readonly (string | number)[]
+}
+
+/** What each error carries besides its message, by code. */
+export interface OutboxErrorDetails {
+  /** The data does not match the event's schema. */
+  ERR_OUTBOX_EVENT_INVALID: { readonly type: string; readonly issues: readonly EventIssue[] }
+  /** The data matches its schema but cannot be stored as JSON without changing it. */
+  ERR_OUTBOX_EVENT_NOT_JSON: { readonly type: string; readonly issues: readonly EventIssue[] }
+  /** The encoded data is larger than the definition's `maxEventBytes`. */
+  ERR_OUTBOX_EVENT_TOO_LARGE: {
+    readonly type: string
+    readonly bytes: number
+    readonly maxEventBytes: number
+  }
+  /** No event of that name or type is defined. */
+  ERR_OUTBOX_EVENT_UNKNOWN: { readonly type: string }
+  /** The schema validates asynchronously; recording an event is synchronous. */
+  ERR_OUTBOX_SCHEMA_ASYNC: { readonly type: string }
+  /** `defineEvents` or `event` was given a name, version or type that cannot be used. */
+  ERR_OUTBOX_DEFINITION_INVALID: { readonly name: string }
+  /** An aggregate id that no subject, header or key can carry. */
+  ERR_OUTBOX_AGGREGATE_ID_INVALID: { readonly aggregateType: string }
+  /** The aggregate is ahead of the database, because a savepoint was rolled back: load it again. */
+  ERR_OUTBOX_AGGREGATE_STALE: { readonly aggregateType: string; readonly aggregateId: string }
+  /** The aggregate was added to another transaction that has not ended. */
+  ERR_OUTBOX_AGGREGATE_IN_USE: Record<never, never>
+  /** Metadata that CloudEvents cannot carry. */
+  ERR_OUTBOX_METADATA_INVALID: { readonly name: string }
+  /** Somebody else recorded events of this aggregate since it was loaded. */
+  ERR_OUTBOX_CONCURRENCY: {
+    readonly aggregateType: string
+    readonly aggregateId: string
+    readonly expectedVersion: number
+    readonly actualVersion: number
+  }
+  /** The connection died inside the transaction: the server has rolled it back. */
+  ERR_OUTBOX_TRANSACTION_LOST: Record<never, never>
+  /** `tx.outbox` was used after its transaction had ended. */
+  ERR_OUTBOX_TRANSACTION_ENDED: Record<never, never>
+  /** Two savepoints of one transaction were open at the same time, not one inside the other. */
+  ERR_OUTBOX_SAVEPOINTS_OVERLAP: Record<never, never>
+  /** The outbox tables are not in this database. */
+  ERR_OUTBOX_TABLES_MISSING: Record<never, never>
+  /** This database cannot keep the relay's promises. */
+  ERR_OUTBOX_DATABASE_UNFIT: {
+    readonly reason: 'replica' | 'row-level-security' | 'sequence-cache' | 'cluster-changed'
+  }
+  /** A statement of the relay got no answer in time. */
+  ERR_OUTBOX_DATABASE_TIMEOUT: { readonly timeoutMs: number }
+  /** Another relay has taken over. */
+  ERR_OUTBOX_LEASE_LOST: { readonly relay: string }
+  /** The relay was stopped before it was done. */
+  ERR_OUTBOX_RELAY_STOPPED: { readonly relay: string }
+  /** An option that cannot be used. */
+  ERR_OUTBOX_OPTION_INVALID: { readonly option: string }
+  /** The destination cannot take events at the moment; nothing is held against any event. */
+  ERR_OUTBOX_UNAVAILABLE: { readonly brokerCode?: number }
+  /** The broker will not take this event. */
+  ERR_OUTBOX_EVENT_REFUSED: { readonly eventId: string; readonly brokerCode?: number }
+  /** The stream's configuration breaks what the relay promises. */
+  ERR_OUTBOX_STREAM_UNFIT: { readonly stream: string; readonly findings: readonly string[] }
+}
+
+export type OutboxErrorCode = keyof OutboxErrorDetails
+
+/**
+ * Every error that drizzle-outbox makes. `code` says which one, for good; the message is for people and may change.
+ *
+ * @example
+ * ```ts
+ * if (isOutboxError(error) && error.code === 'ERR_OUTBOX_CONCURRENCY') {
+ *   console.log(`expected version ${error.details.expectedVersion}`)
+ * }
+ * ```
+ */
+export class OutboxError<C extends OutboxErrorCode = OutboxErrorCode> extends Error {
+  override readonly name = 'OutboxError'
+  readonly code: C
+  readonly details: OutboxErrorDetails[C]
+
+  constructor(code: C, message: string, details: OutboxErrorDetails[C], options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.details = details
+  }
+}
+
+/** Every error as one union, so that `switch (error.code)` narrows `error.details`. */
+export type AnyOutboxError = { [C in OutboxErrorCode]: OutboxError<C> }[OutboxErrorCode]
+
+/** Whether a caught value is one of ours. By its code, not `instanceof`: two copies of a package may be loaded. */
+export function isOutboxError(error: unknown): error is AnyOutboxError {
+  return (
+    error instanceof Error &&
+    error.name === 'OutboxError' &&
+    'code' in error &&
+    String(error.code).startsWith('ERR_OUTBOX_')
+  )
+}
+
+/** An option's value is not allowed. */
+export function invalidOption(option: string, message: string): OutboxError<'ERR_OUTBOX_OPTION_INVALID'> {
+  return new OutboxError('ERR_OUTBOX_OPTION_INVALID', `${option}: ${message}`, { option })
+}

@@ -1,0 +1,103 @@
+import { sql } from 'drizzle-orm'
+import { OutboxError } from '../errors.js'
+import { type Database, query, type TextRow } from './database.js'
+
+/** A relay's place in the log, as its row holds it. */
+export interface Checkpoint {
+  /** Everything this snapshot sees is published. */
+  readonly snapshot: string
+  /** The open window reaches from `snapshot` to here. */
+  readonly next: string | null
+  /** Position up to which the open window is published. */
+  readonly page: string | null
+}
+
+/** The right to publish under a relay's name, until somebody raises the epoch. */
+export interface Claim {
+  readonly name: string
+  readonly epoch: string
+}
+
+interface RelayRow extends TextRow {
+  readonly epoch: string
+  readonly snapshot: string
+  readonly next: string | null
+  readonly page: string | null
+}
+
+/** The snapshot that sees no transaction: a new relay publishes the log from its beginning. */
+const NOTHING_PUBLISHED = '1:1:'
+
+/**
+ * Takes the lease when nobody holds it, by the database's clock, and raises its epoch: whoever had it before is fenced.
+ *
+ * @throws `ERR_OUTBOX_DATABASE_UNFIT` when the row was written in another database cluster: transaction ids do not
+ * survive a dump, and a snapshot of other ids would skip events.
+ */
+export async function claimRelay(
+  db: Database,
+  name: string,
+  owner: string,
+  leaseMs: number,
+): Promise<Claim | undefined> {
+  const [row] = await query<{ epoch: string; same_cluster: string }>(
+    db,
+    sql`
+      insert into outbox_relays as relay (name, snapshot, cluster, owner, epoch, lease_until)
+      select ${name}::text, ${NOTHING_PUBLISHED}::text::pg_snapshot, system_identifier::text, ${owner}::text, 1,
+        clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
+      from pg_control_system()
+      on conflict (name) do update
+        set owner = excluded.owner, epoch = relay.epoch + 1, lease_until = excluded.lease_until
+        where relay.lease_until is null or relay.lease_until < clock_timestamp()
+      returning epoch::text,
+        (cluster = (select system_identifier::text from pg_control_system()))::text as same_cluster`,
+  )
+  if (!row) return undefined
+  const claim = { name, epoch: row.epoch }
+  if (row.same_cluster === 'true') return claim
+  await releaseRelay(db, claim)
+  throw new OutboxError(
+    'ERR_OUTBOX_DATABASE_UNFIT',
+    `relay ${name} has its checkpoint from another database cluster (a restored dump, a migrated database): its transaction ids mean nothing here. Delete its row from outbox_relays to publish the whole log again under the same message ids`,
+    { reason: 'cluster-changed' },
+  )
+}
+
+/** Keeps the lease. @throws `ERR_OUTBOX_LEASE_LOST` */
+export async function renewRelay(db: Database, { name, epoch }: Claim, leaseMs: number): Promise<void> {
+  const rows = await query(
+    db,
+    sql`
+      update outbox_relays
+      set lease_until = clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
+      where name = ${name}::text and epoch = ${epoch}::text::bigint
+      returning name`,
+  )
+  if (rows.length === 0) throw leaseLost(name)
+}
+
+/** Lets the next one in at once. Nothing happens when the lease is already another's. */
+export async function releaseRelay(db: Database, { name, epoch }: Claim): Promise<void> {
+  await query(
+    db,
+    sql`
+      update outbox_relays set owner = null, lease_until = null
+      where name = ${name}::text and epoch = ${epoch}::text::bigint`,
+  )
+}
+
+/** @throws `ERR_OUTBOX_LEASE_LOST` */
+export async function loadCheckpoint(db: Database, { name, epoch }: Claim): Promise<Checkpoint> {
+  const [row] = await query<RelayRow>(
+    db,
+    sql`
+      select epoch::text, snapshot::text, next::text, page::text from outbox_relays where name = ${name}::text`,
+  )
+  if (row?.epoch !== epoch) throw leaseLost(name)
+  return { snapshot: row.snapshot, next: row.next, page: row.page }
+}
+
+export function leaseLost(relay: string): OutboxError<'ERR_OUTBOX_LEASE_LOST'> {
+  return new OutboxError('ERR_OUTBOX_LEASE_LOST', `relay ${relay}: another relay has taken over`, { relay })
+}

@@ -1,0 +1,44 @@
+/** drizzle-outbox: events stored with the state change, published afterwards. */
+export type { Aggregate } from './aggregate/aggregate.js'
+export { AggregateRoot } from './aggregate/aggregate-root.js'
+export { createRecorder, type Recorder } from './aggregate/recorder.js'
+export type { CloudEvent } from './cloudevents/cloud-event.js'
+export { encodeToken } from './cloudevents/percent-encoding.js'
+export {
+  type AnyOutboxError,
+  type EventIssue,
+  isOutboxError,
+  OutboxError,
+  type OutboxErrorCode,
+  type OutboxErrorDetails,
+} from './errors.js'
+export { type MigratableDatabase, migrateOutbox } from './event-log/migrate.js'
+export { type DecodedEvent, decodeEvent } from './events/decode-event.js'
+export {
+  defineEvents,
+  type EventInput,
+  type EventName,
+  type EventOf,
+  type Events,
+} from './events/define-events.js'
+export { type AnyEvents, type EventSpec, event } from './events/definition.js'
+export type { DomainEvent, RecordedEvent } from './events/domain-event.js'
+export type { Metadata } from './events/metadata.js'
+export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
+export type { Publisher, PublisherContext, PublishOptions, PublishOutcome } from './publishers/publisher.js'
+export { createRelay, type Relay } from './relay/relay.js'
+export type { RelayEvent, RelayEventOf, RelayEventType } from './relay/relay-events.js'
+export type { RelayOptions } from './relay/relay-options.js'
+export type { RelayState, RelayStatus } from './relay/relay-status.js'
+export type {
+  AnyOutboxDb,
+  HasOutbox,
+  Outbox,
+  OutboxDb,
+  OutboxOptions,
+  OutboxTx,
+  RawDb,
+  TransactionOutbox,
+  TxOf,
+} from './transaction/outbox-db.js'
+export { withOutbox } from './transaction/with-outbox.js'

@@ -1,0 +1,180 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
+import { natsHeaders } from '../../cloudevents/nats-headers.js'
+import { encodeToken } from '../../cloudevents/percent-encoding.js'
+import { checkSubject, checkSubjectPrefix, defaultSubject } from '../../cloudevents/subject.js'
+import { invalidOption, isOutboxError } from '../../errors.js'
+import type { RecordedEvent } from '../../events/domain-event.js'
+import type { Publisher, PublisherContext, PublishOptions, PublishOutcome } from '../publisher.js'
+import { type PublishError, refused, unavailable } from './broker-errors.js'
+import { publishPage, type Send } from './pipeline.js'
+import { readPubAck } from './pub-ack.js'
+import { Session } from './session.js'
+import { checkStream, type StreamOptions } from './stream.js'
+
+export interface JetStreamPublisherOptions {
+  /**
+   * A connection, which stays yours to close; connect with `maxReconnectAttempts: -1`, or it gives up for good after a
+   * longer outage. Or a function that connects: called when a connection is needed and again when it is closed for good,
+   * and closed with the relay.
+   */
+  readonly connection: NatsConnection | (() => Promise<NatsConnection>)
+  readonly stream: StreamOptions
+  /**
+   * Where an event goes. Encode whatever comes from data with `encodeToken`, so that it stays one token.
+   *
+   * @default `<prefix>.<aggregate type>.<event name>`, the prefix being `subjectPrefix`
+   */
+  readonly subject?: (event: RecordedEvent) => string
+  /** @default the stream's name in lower case */
+  readonly subjectPrefix?: string
+  /** Events in flight at a time, each of another aggregate. @default 256 */
+  readonly window?: number
+  /** How long to wait for an acknowledgement before the event counts as unknown and is sent again. @default 5000 */
+  readonly publishTimeoutMs?: number
+}
+
+/**
+ * Publishes to a JetStream stream: CloudEvents in binary mode, the event's id as `Nats-Msg-Id`, one event of an
+ * aggregate in flight at a time.
+ *
+ * @example
+ * ```ts
+ * import { connect } from '@nats-io/transport-node'
+ *
+ * const publisher = jetStreamPublisher({
+ *   connection: () => connect({ servers: 'nats://127.0.0.1:4222', maxReconnectAttempts: -1 }),
+ *   stream: { name: 'SHOP', create: true },
+ * })
+ * ```
+ * @throws `ERR_OUTBOX_OPTION_INVALID`. Through the relay: `ERR_OUTBOX_STREAM_UNFIT`, `ERR_OUTBOX_UNAVAILABLE`,
+ * `ERR_OUTBOX_EVENT_REFUSED`.
+ */
+export function jetStreamPublisher(options: JetStreamPublisherOptions): Publisher {
+  return new JetStreamPublisher(options)
+}
+
+class JetStreamPublisher implements Publisher {
+  readonly name: string
+  readonly publishTimeoutMs: number
+  readonly #window: number
+  readonly #connection: JetStreamPublisherOptions['connection']
+  readonly #stream: StreamOptions
+  readonly #subjectOf: (event: RecordedEvent) => string
+  /** What the stream must cover; unknown when subjects come from a function of the user. */
+  readonly #subjects: string | undefined
+  #session: Session | undefined
+  #mayCreate = true
+
+  constructor(options: JetStreamPublisherOptions) {
+    const { connection, stream, subject, window = 256, publishTimeoutMs = 5000 } = options
+    if (!/^[^\s.*>/\\]+$/.test(stream?.name ?? ''))
+      throw invalidOption('stream.name', 'must be the name of a stream')
+    if (!Number.isInteger(window) || window < 1)
+      throw invalidOption('window', 'must be a whole number from 1')
+    if (!Number.isInteger(publishTimeoutMs) || publishTimeoutMs < 1)
+      throw invalidOption('publishTimeoutMs', 'must be a whole number of milliseconds')
+    const { subjectPrefix = encodeToken(stream.name.toLowerCase()) } = options
+    checkSubjectPrefix('subjectPrefix', subjectPrefix)
+
+    this.name = `jetstream ${stream.name}`
+    this.publishTimeoutMs = publishTimeoutMs
+    this.#window = window
+    this.#connection = connection
+    this.#stream = stream
+    this.#subjectOf = subject ?? defaultSubject(subjectPrefix)
+    this.#subjects = subject === undefined ? `${subjectPrefix}.>` : undefined
+  }
+
+  async prepare({ leaseMs }: PublisherContext): Promise<void> {
+    const { connection, connected } = await this.#open()
+    if (!connected) throw unavailable('not connected to NATS')
+    const manager = await jetstreamManager(connection, { timeout: this.publishTimeoutMs, checkAPI: false })
+    // Only at the start: to create anew a stream that was there would hide that its events are gone.
+    await checkStream(manager, this.#mayCreate ? this.#stream : { ...this.#stream, create: false }, {
+      subjects: this.#subjects,
+      resendMs: leaseMs + this.publishTimeoutMs,
+      maxPayload: connection.info?.max_payload ?? 0,
+    })
+    this.#mayCreate = false
+  }
+
+  async publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome> {
+    const session = this.#session
+    if (!session?.connected)
+      return {
+        unacknowledged: events,
+        duplicates: 0,
+        refused: [],
+        unavailable: unavailable('not connected to NATS'),
+      }
+    return publishPage(events, this.#sendOver(session), { ...options, window: this.#window })
+  }
+
+  #sendOver({ connection, inbox }: Session): Send {
+    const stream = this.#stream.name
+    return (event, settle) => {
+      try {
+        const subject = checkSubject(this.#subjectOf(event), event)
+        const headers = natsHeaders(event, [
+          ['Nats-Msg-Id', event.id],
+          ['Nats-Expected-Stream', stream],
+        ])
+        const waiter = {
+          answered: (message: Parameters<typeof readPubAck>[0]) =>
+            settle(readPubAck(message, stream, event.id)),
+          failed: settle,
+        }
+        inbox.send(waiter, (reply) =>
+          connection.publish(subject, Buffer.from(event.data), { reply, headers: encodedHeaders(headers) }),
+        )
+      } catch (error) {
+        settle(sendError(event.id, error, connection))
+      }
+    }
+  }
+
+  async #open(): Promise<Session> {
+    if (this.#session && !this.#session.connection.isClosed()) return this.#session
+    this.#session?.close()
+    this.#session = undefined
+    const connection = await this.#connect()
+    this.#session = new Session(connection, this.publishTimeoutMs)
+    return this.#session
+  }
+
+  async #connect(): Promise<NatsConnection> {
+    if (typeof this.#connection !== 'function') {
+      if (this.#connection.isClosed())
+        throw unavailable('the connection to NATS is closed for good; connect with maxReconnectAttempts: -1')
+      return this.#connection
+    }
+    try {
+      return await this.#connection()
+    } catch (error) {
+      throw unavailable(`cannot connect to NATS: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    session?.close()
+    if (typeof this.#connection === 'function') await session?.connection.close()
+  }
+}
+
+/** Headers that are bytes already. Of what it is given the client calls `encode` alone. */
+function encodedHeaders(block: Buffer): MsgHdrs {
+  return { encode: () => block } as Partial<MsgHdrs> as MsgHdrs
+}
+
+/** What the client throws before anything is sent: either the connection is going away, or it is the event. */
+function sendError(eventId: string, error: unknown, connection: NatsConnection): PublishError {
+  if (isOutboxError(error) && error.code === 'ERR_OUTBOX_EVENT_REFUSED') return error
+  const reason = error instanceof Error ? error.message : String(error)
+  if (connection.isClosed() || connection.isDraining()) return unavailable(reason, { cause: error })
+  return refused(eventId, reason, undefined, error)
+}

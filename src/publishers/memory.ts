@@ -1,0 +1,46 @@
+import { type CloudEvent, toCloudEvent } from '../cloudevents/cloud-event.js'
+import type { Publisher } from './publisher.js'
+
+/** A publisher that keeps what it is given. */
+export interface MemoryPublisher extends Publisher {
+  /** Everything published, in order, each id once. */
+  readonly published: readonly CloudEvent[]
+  /** Forgets what was published. */
+  clear(): void
+}
+
+/**
+ * Publishes into an array of this process: for tests, and for development without a broker. Deduplicates by id, as
+ * a broker does within its window.
+ *
+ * @example
+ * ```ts
+ * const publisher = memoryPublisher()
+ * const relay = createRelay({ db, publisher })
+ * await relay.drain()
+ * expect(publisher.published.map((event) => event.type)).toEqual(['order.placed'])
+ * ```
+ */
+export function memoryPublisher(): MemoryPublisher {
+  const published = new Map<string, CloudEvent>()
+  return {
+    name: 'memory',
+    publishTimeoutMs: 0,
+    get published() {
+      return [...published.values()]
+    },
+    clear: () => published.clear(),
+    prepare: async () => {},
+    close: async () => {},
+    publish: async (events, { signal, maySend }) => {
+      let duplicates = 0
+      for (const [index, event] of events.entries()) {
+        if (signal.aborted || !maySend())
+          return { unacknowledged: events.slice(index), duplicates, refused: [] }
+        if (published.has(event.id)) duplicates++
+        else published.set(event.id, toCloudEvent(event))
+      }
+      return { unacknowledged: [], duplicates, refused: [] }
+    },
+  }
+}

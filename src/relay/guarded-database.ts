@@ -1,0 +1,40 @@
+import { OutboxError } from '../errors.js'
+import type { Database } from '../event-log/database.js'
+
+/**
+ * The database with a deadline for every statement, and with an end: after `signal` aborts, nothing is waited for.
+ * Drivers can leave a statement without an answer for ever (a lost connection, a pool slot that hangs).
+ */
+export function guardDatabase(db: Database, timeoutMs: number, signal?: AbortSignal): Database {
+  return {
+    execute: (statement) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted()
+        const timer = setTimeout(() => fail(timedOut(timeoutMs)), timeoutMs)
+        const abort = () => fail(signal?.reason)
+        signal?.addEventListener('abort', abort)
+        const settle = () => {
+          clearTimeout(timer)
+          signal?.removeEventListener('abort', abort)
+        }
+        const fail = (error: unknown) => {
+          settle()
+          reject(error)
+        }
+        db.execute(statement).then((result) => {
+          settle()
+          resolve(result)
+        }, fail)
+      }),
+  }
+}
+
+function timedOut(timeoutMs: number) {
+  return new OutboxError(
+    'ERR_OUTBOX_DATABASE_TIMEOUT',
+    `no answer from the database within ${timeoutMs} ms`,
+    {
+      timeoutMs,
+    },
+  )
+}

@@ -1,0 +1,115 @@
+import { LogReader } from '../event-log/log-reader.js'
+import type { RecordedEvent } from '../events/domain-event.js'
+import { Checkpoints } from './checkpoints.js'
+import type { Lease } from './lease.js'
+import type { RelayContext } from './relay-context.js'
+
+/** Publishes the log, window by window, for as long as the lease is held. */
+export class Leader {
+  readonly #context: RelayContext
+  readonly #lease: Lease
+  readonly #signal: AbortSignal
+  #pollMs: number
+
+  constructor(context: RelayContext, lease: Lease) {
+    this.#context = context
+    this.#lease = lease
+    this.#signal = AbortSignal.any([context.aborting, lease.lost])
+    this.#pollMs = context.options.minPollMs
+  }
+
+  /** Returns when the relay is stopped. @throws `ERR_OUTBOX_LEASE_LOST`, and what the database throws. */
+  async lead(): Promise<void> {
+    const { db, drains, options, stopping, wake } = this.#context
+    await this.#prepare()
+    const reader = await LogReader.load(db, this.#lease.claim, options.db['~outbox'].source)
+    while (!stopping.aborted) {
+      wake.reset()
+      const waiting = drains.current()
+      if (await reader.openWindow()) {
+        this.#context.enter('publishing')
+        await this.#publishWindow(reader)
+        this.#pollMs = options.minPollMs
+      } else {
+        this.#context.resume()
+        for (const waiter of waiting) waiter.resolve()
+        this.#context.enter('idle')
+        await this.#idle()
+      }
+    }
+  }
+
+  async #idle(): Promise<void> {
+    const { options, stopping, wake } = this.#context
+    const woken = await wake.wait(this.#pollMs, stopping)
+    this.#pollMs = woken ? options.minPollMs : Math.min(2 * this.#pollMs, options.maxPollMs)
+    this.#lease.lost.throwIfAborted()
+  }
+
+  /** Page by page, the next one read while one is published. A page is checkpointed after its acknowledgements. */
+  async #publishWindow(reader: LogReader): Promise<void> {
+    const { events, options, stopping } = this.#context
+    const { batchSize } = options
+    const checkpoints = new Checkpoints(reader)
+    let published = 0
+    let ahead = reader.readPage(reader.page, batchSize)
+    for (;;) {
+      const page = await ahead
+      const last = page.length < batchSize ? undefined : page.at(-1)
+      if (last !== undefined && !stopping.aborted) {
+        ahead = reader.readPage(last.position, batchSize)
+        ahead.catch(() => {}) // thrown above, unless publishing throws first
+      }
+      await this.#publishPage(page)
+      published += page.length
+      if (last === undefined) break
+      checkpoints.save(last.position)
+      if (stopping.aborted) return checkpoints.flush()
+    }
+    await checkpoints.flush()
+    await reader.closeWindow()
+    events.emit({ type: 'checkpoint', events: published })
+  }
+
+  async #publishPage(page: readonly RecordedEvent[]): Promise<void> {
+    const { events, options } = this.#context
+    let pending = page
+    while (pending.length > 0) {
+      this.#lease.assertSure()
+      const started = performance.now()
+      const outcome = await options.publisher.publish(pending, {
+        signal: this.#signal,
+        maySend: () => this.#lease.isSure(),
+      })
+      const { unacknowledged, duplicates, refused, unavailable } = outcome
+      const count = pending.length - unacknowledged.length
+      pending = unacknowledged
+      if (count > 0) {
+        this.#context.resume()
+        events.emit({ type: 'published', count, duplicates, durationMs: performance.now() - started })
+      }
+      for (const error of refused) events.emit({ type: 'refused', error })
+      this.#signal.throwIfAborted()
+      const reason = unavailable ?? refused[0]
+      if (reason !== undefined) await this.#context.pause('broker', reason)
+      if (unavailable !== undefined) await this.#prepare()
+    }
+  }
+
+  /** Until the destination is fit to be published to. */
+  async #prepare(): Promise<void> {
+    const { options } = this.#context
+    for (;;) {
+      try {
+        return await options.publisher.prepare({ leaseMs: options.leaseMs, signal: this.#signal })
+      } catch (error) {
+        this.#signal.throwIfAborted()
+        await this.#context.pause('broker', toError(error))
+      }
+    }
+  }
+}
+
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

@@ -1,0 +1,87 @@
+import { OutboxError } from '../errors.js'
+import type { Database } from '../event-log/database.js'
+import { Backoff } from './backoff.js'
+import { Drains } from './drains.js'
+import { guardDatabase } from './guarded-database.js'
+import type { RelayEvents } from './relay-events.js'
+import type { ResolvedRelayOptions } from './relay-options.js'
+import type { RelayState } from './relay-status.js'
+import { WakeSignal } from './wake-signal.js'
+
+/** One run of a relay, from start to stop: what its parts share. */
+export class RelayContext {
+  readonly options: ResolvedRelayOptions
+  readonly events: RelayEvents
+  readonly db: Database
+  /** For the lease, which is given up even when everything else is given up on. */
+  readonly leaseDb: Database
+  readonly wake = new WakeSignal()
+  readonly drains = new Drains()
+  readonly #stopping = new AbortController()
+  readonly #aborting = new AbortController()
+  readonly #backoff: Backoff
+  readonly #onState: (state: RelayState, error?: Error) => void
+  #pausedAt: number | undefined
+
+  constructor(
+    options: ResolvedRelayOptions,
+    events: RelayEvents,
+    onState: (state: RelayState, error?: Error) => void,
+  ) {
+    this.options = options
+    this.events = events
+    this.#onState = onState
+    this.#backoff = new Backoff(options.minBackoffMs, options.maxBackoffMs)
+    const { database } = options.db['~outbox']
+    this.db = guardDatabase(database, options.statementTimeoutMs, this.aborting)
+    this.leaseDb = guardDatabase(database, Math.min(options.statementTimeoutMs, options.leaseMs / 3))
+  }
+
+  /** Aborts when the relay should come to an end: finish what is in flight, begin nothing. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal
+  }
+
+  /** Aborts when it was given long enough: wait for nothing. */
+  get aborting(): AbortSignal {
+    return this.#aborting.signal
+  }
+
+  stop(): void {
+    this.#stopping.abort(this.#stopped())
+    this.drains.reject(this.#stopped())
+  }
+
+  abort(): void {
+    this.stop()
+    this.#aborting.abort(this.#stopped())
+  }
+
+  enter(state: RelayState): void {
+    if (!this.stopping.aborted) this.#onState(state)
+  }
+
+  /** Waits after a failure, longer with each one. @throws `ERR_OUTBOX_RELAY_STOPPED` */
+  async pause(by: 'broker' | 'database', error: Error): Promise<void> {
+    this.stopping.throwIfAborted()
+    this.#pausedAt ??= performance.now()
+    const retryInMs = this.#backoff.fail()
+    this.#onState('paused', error)
+    this.events.emit({ type: 'paused', by, error, attempt: this.#backoff.failures, retryInMs })
+    await new WakeSignal().wait(retryInMs, this.stopping)
+    this.stopping.throwIfAborted()
+  }
+
+  /** Broker and database have just worked. */
+  resume(): void {
+    this.#backoff.succeed()
+    if (this.#pausedAt === undefined) return
+    this.events.emit({ type: 'resumed', pausedMs: performance.now() - this.#pausedAt })
+    this.#pausedAt = undefined
+  }
+
+  #stopped() {
+    const { name } = this.options
+    return new OutboxError('ERR_OUTBOX_RELAY_STOPPED', `relay ${name} was stopped`, { relay: name })
+  }
+}

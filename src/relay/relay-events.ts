@@ -1,0 +1,61 @@
+import type { OutboxError } from '../errors.js'
+
+/** What a relay tells about itself. Metrics, logs and progress all come from these. */
+export type RelayEvent =
+  /** This relay leads under its name from now on. */
+  | { readonly type: 'leaseAcquired'; readonly epoch: number }
+  /** Another relay has taken over; this one stands by. */
+  | { readonly type: 'leaseLost'; readonly error: OutboxError<'ERR_OUTBOX_LEASE_LOST'> }
+  /** The broker has acknowledged events. `duplicates` of them it had already. */
+  | {
+      readonly type: 'published'
+      readonly count: number
+      readonly duplicates: number
+      readonly durationMs: number
+    }
+  /** A window of the log is published and its checkpoint stored. */
+  | { readonly type: 'checkpoint'; readonly events: number }
+  /** The broker refused an event for its own sake. It and its aggregate's later events are tried again. */
+  | { readonly type: 'refused'; readonly error: OutboxError<'ERR_OUTBOX_EVENT_REFUSED'> }
+  /** Broker or database cannot be used. Nothing is lost; the next attempt comes in `retryInMs`. */
+  | {
+      readonly type: 'paused'
+      readonly by: 'broker' | 'database'
+      readonly error: Error
+      readonly attempt: number
+      readonly retryInMs: number
+    }
+  /** It works again. */
+  | { readonly type: 'resumed'; readonly pausedMs: number }
+  | { readonly type: 'stopped' }
+
+export type RelayEventType = RelayEvent['type']
+export type RelayEventOf<T extends RelayEventType> = Extract<RelayEvent, { type: T }>
+
+/**
+ * Not an `EventEmitter`: there, an `error` without a listener ends the process, and a listener that throws breaks the
+ * emitter's caller. A relay survives both.
+ */
+export class RelayEvents {
+  readonly #listeners = new Map<RelayEventType, Set<(event: RelayEvent) => void>>()
+
+  on<T extends RelayEventType>(type: T, listener: (event: RelayEventOf<T>) => void): () => void {
+    const listeners = this.#listeners.get(type) ?? new Set()
+    this.#listeners.set(type, listeners)
+    const any = listener as (event: RelayEvent) => void
+    listeners.add(any)
+    return () => void listeners.delete(any)
+  }
+
+  emit(event: RelayEvent): void {
+    for (const listener of this.#listeners.get(event.type) ?? []) {
+      try {
+        listener(event)
+      } catch (error) {
+        process.emitWarning(error instanceof Error ? error : String(error), {
+          type: 'OutboxRelayListenerError',
+        })
+      }
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { invalidOption } from '../errors.js'
+import type { Publisher } from '../publishers/publisher.js'
+import type { AnyOutboxDb } from '../transaction/outbox-db.js'
+
+export interface RelayOptions {
+  /** The database, as `withOutbox` gives it: the relay runs single statements on it. */
+  readonly db: AnyOutboxDb
+  /** Where events go. */
+  readonly publisher: Publisher
+  /**
+   * Relays of one name share one checkpoint, and one of them is active at a time. Relays of different names publish
+   * the whole log independently. Keep it: another name starts at the beginning of the log.
+   *
+   * @default 'default'
+   */
+  readonly name?: string
+  /** Events read and held at a time; two pages are in memory. Lower it for events of many kilobytes. @default 1000 */
+  readonly batchSize?: number
+  /**
+   * How soon the log is looked at again after it was found empty. Doubles with every empty look, up to `maxPollMs`.
+   * Commits through the same `db` object wake the relay at once. Milliseconds. @default 20
+   */
+  readonly minPollMs?: number
+  /** The longest an event from another process waits in an idle log. Milliseconds. @default 500 */
+  readonly maxPollMs?: number
+  /** How long after its last sign of life a dead relay keeps others waiting. Milliseconds. @default 15000 */
+  readonly leaseMs?: number
+  /** A statement without an answer after so long counts as failed. Milliseconds. @default 30000 */
+  readonly statementTimeoutMs?: number
+  /** The pause after a first failure of broker or database. Doubles, with jitter. Milliseconds. @default 100 */
+  readonly minBackoffMs?: number
+  /** The longest pause between attempts. Milliseconds. @default 5000 */
+  readonly maxBackoffMs?: number
+}
+
+export type ResolvedRelayOptions = Required<RelayOptions>
+
+/** @throws `ERR_OUTBOX_OPTION_INVALID` */
+export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions {
+  const resolved = {
+    name: 'default',
+    batchSize: 1000,
+    minPollMs: 20,
+    maxPollMs: 500,
+    leaseMs: 15_000,
+    statementTimeoutMs: 30_000,
+    minBackoffMs: 100,
+    maxBackoffMs: 5000,
+    ...withoutUndefined(options),
+  } satisfies ResolvedRelayOptions
+
+  if (resolved.db?.['~outbox'] === undefined) throw invalidOption('db', 'must be the result of withOutbox(…)')
+  if (typeof resolved.publisher?.publish !== 'function')
+    throw invalidOption('publisher', 'must be a publisher')
+  if (!/^[\w.:-]{1,63}$/.test(resolved.name))
+    throw invalidOption('name', 'must be 1 to 63 letters, digits, or any of . : - _')
+  for (const option of POSITIVE)
+    if (!Number.isInteger(resolved[option]) || resolved[option] < 1)
+      throw invalidOption(option, `must be a whole number from 1, not ${resolved[option]}`)
+  if (resolved.maxPollMs < resolved.minPollMs) throw invalidOption('maxPollMs', 'must not be below minPollMs')
+  if (resolved.maxBackoffMs < resolved.minBackoffMs)
+    throw invalidOption('maxBackoffMs', 'must not be below minBackoffMs')
+  if (resolved.leaseMs < 2 * resolved.publisher.publishTimeoutMs)
+    throw invalidOption(
+      'leaseMs',
+      `must be at least twice the publisher's publishTimeoutMs (${resolved.publisher.publishTimeoutMs})`,
+    )
+  return resolved
+}
+
+const POSITIVE = [
+  'batchSize',
+  'minPollMs',
+  'maxPollMs',
+  'leaseMs',
+  'statementTimeoutMs',
+  'minBackoffMs',
+  'maxBackoffMs',
+] as const
+
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}

@@ -1,0 +1,26 @@
+/**
+ * What a relay is doing.
+ *
+ * - `stopped`: not started, or stopped.
+ * - `standby`: asks for the lease; while another relay of this name holds it, until it lapses or is released.
+ * - `idle`: leads, and everything that it found is published.
+ * - `publishing`: leads, and has events in hand.
+ * - `paused`: broker or database cannot be used; `error` says why. It goes on by itself.
+ * - `stopping`: finishes what is in flight.
+ */
+export type RelayState = 'stopped' | 'standby' | 'idle' | 'publishing' | 'paused' | 'stopping'
+
+export interface RelayStatus {
+  readonly name: string
+  readonly state: RelayState
+  /** When it entered this state. */
+  readonly since: Date
+  /** Why it is paused. */
+  readonly error?: Error
+  /** Who this relay is among those of its name: `host:pid:random`. */
+  readonly owner: string
+  /** Of the lease, while this relay leads. */
+  readonly epoch?: number
+  /** Events acknowledged since this relay object was made. */
+  readonly published: number
+}

@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { isOutboxError, type OutboxError } from '../errors.js'
+import { checkDatabase } from '../event-log/preflight.js'
+import { Leader, toError } from './leader.js'
+import { Lease } from './lease.js'
+import { RelayContext } from './relay-context.js'
+import { type RelayEventOf, RelayEvents, type RelayEventType } from './relay-events.js'
+import { type RelayOptions, type ResolvedRelayOptions, resolveRelayOptions } from './relay-options.js'
+import type { RelayState, RelayStatus } from './relay-status.js'
+
+/** Publishes the log. It never ends the process, installs no signal handlers and logs nothing: listen with `on`. */
+export interface Relay extends AsyncDisposable {
+  /**
+   * Begins to publish, and goes on until `stop`. Resolves once database and destination were found fit; a broker that
+   * cannot be reached is no obstacle, the relay waits for it. A second call gives the first one's promise.
+   *
+   * @throws `ERR_OUTBOX_TABLES_MISSING`, `ERR_OUTBOX_DATABASE_UNFIT`, `ERR_OUTBOX_DATABASE_TIMEOUT`, what the driver
+   * throws when the database cannot be reached, and what the publisher finds unfit, such as `ERR_OUTBOX_STREAM_UNFIT`.
+   */
+  start(): Promise<void>
+  /**
+   * Reads no more, waits for what is in flight, stores the checkpoint and gives up the lease. Does not reject.
+   *
+   * @param options `timeoutMs`: how long to wait before what is in flight is given up; it is published again by
+   * whoever comes next, under the same ids. Milliseconds. Default 10000.
+   */
+  stop(options?: { readonly timeoutMs?: number }): Promise<void>
+  /**
+   * Resolves when everything that was committed before the call is published. A relay that is not started is started
+   * for it and stopped afterwards: for tests, and for cron.
+   *
+   * @throws the signal's reason, `ERR_OUTBOX_RELAY_STOPPED`, and what `start` throws.
+   */
+  drain(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** Calls `listener` for every event of a type. @returns a function that ends it. */
+  on<T extends RelayEventType>(type: T, listener: (event: RelayEventOf<T>) => void): () => void
+  status(): RelayStatus
+}
+
+/**
+ * A relay for the log of `db`, to run inside your application or in a process of its own.
+ *
+ * @example
+ * ```ts
+ * const relay = createRelay({ db, publisher: jetStreamPublisher({ connection, stream: { name: 'SHOP', create: true } }) })
+ * await relay.start()
+ * process.once('SIGTERM', () => void relay.stop())
+ * ```
+ * @throws `ERR_OUTBOX_OPTION_INVALID`
+ */
+export function createRelay(options: RelayOptions): Relay {
+  return new LogRelay(resolveRelayOptions(options))
+}
+
+class LogRelay implements Relay {
+  readonly #options: ResolvedRelayOptions
+  readonly #events = new RelayEvents()
+  readonly #owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
+  #status: { state: RelayState; since: Date; error?: Error } = { state: 'stopped', since: new Date() }
+  #epoch: number | undefined
+  #published = 0
+  #context: RelayContext | undefined
+  #starting: Promise<void> | undefined
+  #running: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(options: ResolvedRelayOptions) {
+    this.#options = options
+    this.#events.on('published', ({ count }) => {
+      this.#published += count
+    })
+  }
+
+  start(): Promise<void> {
+    if (this.#stopped !== undefined) return this.#stopped.then(() => this.start())
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
+    const context = new RelayContext(this.#options, this.#events, (state, error) => this.#enter(state, error))
+    this.#context = context
+    try {
+      await checkDatabase(context.db)
+      await this.#prepare(context)
+    } catch (error) {
+      this.#starting = undefined
+      throw error
+    }
+    this.#running = this.#run(context)
+  }
+
+  /** A first look at the destination, so that a wrong configuration is found by whoever starts the relay. */
+  async #prepare({ aborting: signal, options }: RelayContext): Promise<void> {
+    try {
+      await options.publisher.prepare({ leaseMs: options.leaseMs, signal })
+    } catch (error) {
+      if (!isOutboxError(error) || error.code !== 'ERR_OUTBOX_UNAVAILABLE') throw error
+    }
+  }
+
+  async #run(context: RelayContext): Promise<void> {
+    const { commits } = this.#options.db['~outbox']
+    context.enter('standby')
+    const unsubscribe = commits.subscribe(() => context.wake.wake())
+    while (!context.stopping.aborted) {
+      try {
+        await this.#seekLease(context)
+      } catch (error) {
+        await this.#recover(context, toError(error))
+      }
+    }
+    unsubscribe()
+  }
+
+  /** Leads if nobody else does; otherwise stands by for a while. */
+  async #seekLease(context: RelayContext): Promise<void> {
+    const { name, leaseMs, publisher } = this.#options
+    const marginMs = publisher.publishTimeoutMs
+    const lease = await Lease.acquire(context.leaseDb, { name, owner: this.#owner, leaseMs, marginMs })
+    if (lease === undefined) {
+      context.enter('standby')
+      await context.wake.wait(Math.min(STANDBY_POLL_MS, leaseMs), context.stopping)
+      return
+    }
+    this.#epoch = Number(lease.claim.epoch)
+    this.#events.emit({ type: 'leaseAcquired', epoch: this.#epoch })
+    try {
+      await new Leader(context, lease).lead()
+    } finally {
+      this.#epoch = undefined
+      await lease.release().catch(() => {}) // it lapses
+    }
+  }
+
+  async #recover(context: RelayContext, error: Error): Promise<void> {
+    if (context.stopping.aborted) return
+    if (isLeaseLost(error)) return this.#events.emit({ type: 'leaseLost', error })
+    await context.pause('database', error).catch(() => {}) // stopped meanwhile
+  }
+
+  async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (this.#starting === undefined) return
+    this.#stopped ??= this.#stop(timeoutMs)
+    return this.#stopped
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    await this.#starting?.catch(() => {})
+    this.#enter('stopping')
+    this.#context?.stop()
+    const timer = setTimeout(() => this.#context?.abort(), timeoutMs)
+    await this.#running
+    clearTimeout(timer)
+    await this.#options.publisher.close()
+    this.#starting = undefined
+    this.#stopped = undefined
+    this.#enter('stopped')
+    this.#events.emit({ type: 'stopped' })
+  }
+
+  async drain({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const ownRun = this.#starting === undefined
+    await this.start()
+    const drained = this.#context?.drains.wait(signal)
+    this.#context?.wake.wake()
+    try {
+      await drained
+    } finally {
+      if (ownRun) await this.stop()
+    }
+  }
+
+  on<T extends RelayEventType>(type: T, listener: (event: RelayEventOf<T>) => void): () => void {
+    return this.#events.on(type, listener)
+  }
+
+  status(): RelayStatus {
+    const { name } = this.#options
+    const epoch = this.#epoch === undefined ? {} : { epoch: this.#epoch }
+    return { name, ...this.#status, owner: this.#owner, ...epoch, published: this.#published }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #enter(state: RelayState, error?: Error): void {
+    if (state === this.#status.state && error === undefined) return
+    this.#status = { state, since: new Date(), ...(error === undefined ? {} : { error }) }
+  }
+}
+
+/** How often a standby looks whether the lease is free. */
+const STANDBY_POLL_MS = 1000
+
+function isLeaseLost(error: Error): error is OutboxError<'ERR_OUTBOX_LEASE_LOST'> {
+  return isOutboxError(error) && error.code === 'ERR_OUTBOX_LEASE_LOST'
+}

@@ -1,0 +1,145 @@
+import { type Aggregate, aggregateStale } from '../aggregate/aggregate.js'
+import { OutboxError } from '../errors.js'
+import type { DomainEvent } from '../events/domain-event.js'
+import type { Metadata } from '../events/metadata.js'
+import { type EventRecord, nextOrdinal, ordinalOf, toEventRecord } from '../events/record-event.js'
+
+/** Something done through `tx.outbox`. */
+type Entry =
+  | { readonly kind: 'event'; readonly event: EventRecord; readonly ordinal: number }
+  | {
+      readonly kind: 'aggregate'
+      readonly aggregate: Aggregate
+      readonly expectedVersion: number | undefined
+    }
+  | { readonly kind: 'metadata'; readonly metadata: Metadata }
+  | { readonly kind: 'hook'; readonly run: Hook }
+
+export type Hook = () => void | Promise<void>
+
+/** An open savepoint: what came later belongs to it, entries by their index and events by their ordinal. */
+export interface Savepoint {
+  readonly entries: number
+  readonly ordinal: number
+}
+
+/** An aggregate of the transaction with the events it will commit. */
+export interface Enlisted {
+  readonly aggregate: Aggregate
+  readonly expectedVersion: number | undefined
+  readonly events: readonly DomainEvent[]
+}
+
+/** Aggregates that had events rolled back under them, with one of those. */
+const stale = new WeakMap<Aggregate, DomainEvent>()
+
+/** The open transaction that an aggregate was added to: in two of them its events would be stored twice. */
+const holders = new WeakMap<Aggregate, Journal>()
+
+/**
+ * What one transaction did with events, in order, so that a rolled-back savepoint can be cut off its end. As in SQL,
+ * everything belongs to the innermost open savepoint, whichever handle it went through.
+ */
+export class Journal {
+  readonly #entries: Entry[] = []
+  readonly #savepoints: Savepoint[] = []
+  readonly #rolledBack = new Set<DomainEvent>()
+  #overlapping = false
+
+  addEvent(event: DomainEvent): void {
+    this.#entries.push({ kind: 'event', event: toEventRecord(event), ordinal: nextOrdinal() })
+  }
+
+  addAggregate(aggregate: Aggregate, expectedVersion: number | undefined): void {
+    const lost = stale.get(aggregate)
+    if (lost !== undefined) throw aggregateStale(lost.aggregateType, lost.aggregateId)
+    const holder = holders.get(aggregate)
+    if (holder !== undefined && holder !== this)
+      throw new OutboxError(
+        'ERR_OUTBOX_AGGREGATE_IN_USE',
+        'the aggregate was added to another transaction that has not ended',
+        {},
+      )
+    holders.set(aggregate, this)
+    this.#entries.push({ kind: 'aggregate', aggregate, expectedVersion })
+  }
+
+  addMetadata(metadata: Metadata): void {
+    this.#entries.push({ kind: 'metadata', metadata })
+  }
+
+  addHook(run: Hook): void {
+    this.#entries.push({ kind: 'hook', run })
+  }
+
+  openSavepoint(): Savepoint {
+    const savepoint = { entries: this.#entries.length, ordinal: nextOrdinal() }
+    this.#savepoints.push(savepoint)
+    return savepoint
+  }
+
+  releaseSavepoint(savepoint: Savepoint): void {
+    if (this.#savepoints.at(-1) !== savepoint) this.#overlapping = true
+    this.#savepoints.splice(this.#savepoints.indexOf(savepoint), 1)
+  }
+
+  /** Forgets what was done since, and tells the aggregates that they are ahead of the database. */
+  rollBackSavepoint(savepoint: Savepoint): void {
+    this.releaseSavepoint(savepoint)
+    for (const { aggregate, events } of this.enlisted()) {
+      const lost = events.filter((event) => ordinalOf(toEventRecord(event)) > savepoint.ordinal)
+      const [first] = lost
+      if (first === undefined) continue
+      for (const event of lost) this.#rolledBack.add(event)
+      stale.set(aggregate, first)
+      aggregate.eventsRolledBack?.(lost)
+    }
+    this.releaseAggregates()
+    this.#entries.splice(savepoint.entries)
+    for (const { aggregate } of this.enlisted()) holders.set(aggregate, this)
+  }
+
+  /**
+   * Whether savepoints were open side by side. They bear one name in SQL, so that ending one ends the other, and
+   * nobody can tell which events stand.
+   */
+  get overlapping(): boolean {
+    return this.#overlapping || this.#savepoints.length > 0
+  }
+
+  /** Each aggregate once, with what it will commit. */
+  enlisted(): Enlisted[] {
+    const found = new Map<Aggregate, Enlisted>()
+    for (const entry of this.#entries) {
+      if (entry.kind !== 'aggregate') continue
+      const { aggregate, expectedVersion = found.get(aggregate)?.expectedVersion ?? aggregate.version } =
+        entry
+      const events = aggregate.pendingEvents.filter((event) => !this.#rolledBack.has(event))
+      found.set(aggregate, { aggregate, expectedVersion, events })
+    }
+    return [...found.values()]
+  }
+
+  /** All events in the order in which they were recorded, or added by themselves. */
+  pendingEvents(): EventRecord[] {
+    const pending = new Map<EventRecord, number>()
+    for (const { events } of this.enlisted())
+      for (const event of events.map(toEventRecord)) pending.set(event, ordinalOf(event))
+    for (const entry of this.#entries)
+      if (entry.kind === 'event' && !pending.has(entry.event)) pending.set(entry.event, entry.ordinal)
+    return [...pending].sort(([, a], [, b]) => a - b).map(([event]) => event)
+  }
+
+  metadata(): Metadata[] {
+    return this.#entries.flatMap((entry) => (entry.kind === 'metadata' ? [entry.metadata] : []))
+  }
+
+  hooks(): Hook[] {
+    return this.#entries.flatMap((entry) => (entry.kind === 'hook' ? [entry.run] : []))
+  }
+
+  /** Other transactions may have the aggregates. */
+  releaseAggregates(): void {
+    for (const { aggregate } of this.enlisted()) holders.delete(aggregate)
+  }
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import type { Aggregate } from '../aggregate/aggregate.js'
+import { OutboxError } from '../errors.js'
+import { aggregateKey, appendEvents, type Heads, type NewEvent, readVersion } from '../event-log/append.js'
+import type { Database } from '../event-log/database.js'
+import { holdsFence, setFence } from '../event-log/fence.js'
+import type { DomainEvent } from '../events/domain-event.js'
+import { checkMetadata, type Metadata, mergeMetadata } from '../events/metadata.js'
+import { type EventRecord, jsonOf, nextOrdinal } from '../events/record-event.js'
+import { Journal, type Savepoint } from './journal.js'
+import type { TransactionOutbox } from './outbox-db.js'
+
+/** One transaction's side of the outbox: takes events in, flushes them before COMMIT, settles them after it. */
+export class UnitOfWork {
+  readonly outbox: TransactionOutbox = {
+    add: (...args: readonly unknown[]) => this.#add(args),
+    metadata: (metadata) => this.#open().addMetadata(checkMetadata(metadata)),
+    versionOf: async (events, aggregateId) => {
+      this.#open()
+      return readVersion(this.#tx, events['~outbox'].aggregate, aggregateId)
+    },
+    afterCommit: (run) => this.#open().addHook(run),
+  }
+
+  #tx!: Database
+  readonly #fenced: boolean
+  readonly #journal = new Journal()
+  #fence: { readonly value: string; readonly ordinal: number } | undefined
+  #heads: Heads | undefined
+  #ended = false
+
+  constructor(options: { readonly fenced: boolean }) {
+    this.#fenced = options.fenced
+  }
+
+  begin(tx: Database): void {
+    this.#tx = tx
+  }
+
+  openSavepoint(): Savepoint {
+    return this.#journal.openSavepoint()
+  }
+
+  releaseSavepoint(savepoint: Savepoint): void {
+    this.#journal.releaseSavepoint(savepoint)
+  }
+
+  rollBackSavepoint(savepoint: Savepoint): void {
+    this.#journal.rollBackSavepoint(savepoint)
+    // The fence's "set local" went with the savepoint it was made in.
+    if (this.#fence && this.#fence.ordinal > savepoint.ordinal) this.#fence = undefined
+  }
+
+  /**
+   * Stores the events; must be the last statement before COMMIT.
+   *
+   * @throws `ERR_OUTBOX_CONCURRENCY`, `ERR_OUTBOX_TRANSACTION_LOST`, `ERR_OUTBOX_SAVEPOINTS_OVERLAP`
+   */
+  async flush(metadata: () => Metadata): Promise<void> {
+    this.#ended = true
+    if (this.#journal.overlapping)
+      throw new OutboxError(
+        'ERR_OUTBOX_SAVEPOINTS_OVERLAP',
+        'savepoints of one transaction ran side by side; await each tx.transaction(…) before the next one',
+        {},
+      )
+    const events = this.#journal.pendingEvents()
+    if (events.length > 0) await this.#append(events, metadata)
+    // COMMIT of an aborted transaction is a rollback that some drivers report as success; no hook may run after it.
+    else if (this.#journal.hooks().length > 0 && !(await holdsFence(this.#tx, this.#fence?.value)))
+      throw transactionLost()
+  }
+
+  async #append(events: readonly EventRecord[], metadata: () => Metadata): Promise<void> {
+    const common = [checkMetadata(metadata()), ...this.#journal.metadata()]
+    const heads = await appendEvents(
+      this.#tx,
+      events.map((event) => toNewEvent(event, common)),
+      this.#fence?.value,
+    )
+    if (heads.size === 0) throw transactionLost()
+    for (const { expectedVersion, events: own } of this.#journal.enlisted()) {
+      const [first] = own
+      if (first !== undefined && expectedVersion !== undefined)
+        checkVersion(first, expectedVersion, events, heads)
+    }
+    this.#heads = heads
+  }
+
+  /** COMMIT has returned: tells the aggregates. True: events were stored. */
+  settle(): boolean {
+    for (const { aggregate, events } of this.#journal.enlisted()) {
+      const version = events[0] && this.#heads?.get(keyOf(events[0]))
+      if (version !== undefined) aggregate.eventsCommitted(version, events)
+    }
+    return this.#heads !== undefined
+  }
+
+  async runHooks(onError: (error: unknown) => void): Promise<void> {
+    for (const run of this.#journal.hooks()) {
+      try {
+        await run()
+      } catch (error) {
+        onError(error)
+      }
+    }
+  }
+
+  /** However the transaction ended: its handles are dead and its aggregates free. */
+  end(): void {
+    this.#ended = true
+    this.#journal.releaseAggregates()
+  }
+
+  #add([first, ...rest]: readonly unknown[]): void {
+    const journal = this.#open()
+    if (isAggregate(first)) {
+      const [options] = rest as [{ readonly expectedVersion?: number }?]
+      journal.addAggregate(first, options?.expectedVersion)
+    } else {
+      for (const event of first === undefined ? rest : [first, ...rest])
+        journal.addEvent(event as DomainEvent)
+    }
+  }
+
+  /** The journal of a transaction that has not ended, with its fence up before anything is entered. */
+  #open(): Journal {
+    if (this.#ended)
+      throw new OutboxError(
+        'ERR_OUTBOX_TRANSACTION_ENDED',
+        'this transaction has ended; await everything that it does inside its callback',
+        {},
+      )
+    if (this.#fenced && this.#fence === undefined) {
+      this.#fence = { value: randomUUID(), ordinal: nextOrdinal() }
+      // Not awaited: it is pipelined with the callback's own statements. If it fails, the flush finds no fence.
+      setFence(this.#tx, this.#fence.value).catch(() => {})
+    }
+    return this.#journal
+  }
+}
+
+function isAggregate(value: unknown): value is Aggregate {
+  return typeof value === 'object' && value !== null && 'pendingEvents' in value
+}
+
+function keyOf(event: DomainEvent): string {
+  return aggregateKey(event.aggregateType, event.aggregateId)
+}
+
+function checkVersion(
+  { aggregateType, aggregateId }: DomainEvent,
+  expectedVersion: number,
+  events: readonly DomainEvent[],
+  heads: Heads,
+): void {
+  const key = aggregateKey(aggregateType, aggregateId)
+  const appended = events.filter((event) => keyOf(event) === key).length
+  const actualVersion = (heads.get(key) ?? 0) - appended
+  if (actualVersion === expectedVersion) return
+  throw new OutboxError(
+    'ERR_OUTBOX_CONCURRENCY',
+    `${aggregateType} ${aggregateId} is at version ${actualVersion}, not ${expectedVersion}: load it again and retry`,
+    { aggregateType, aggregateId, expectedVersion, actualVersion },
+  )
+}
+
+function toNewEvent(event: EventRecord, common: readonly Metadata[]): NewEvent {
+  const { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, dataschema } = event
+  const metadata = { ...mergeMetadata(...common, event.metadata), dataschema }
+  return { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, data: jsonOf(event), metadata }
+}
+
+function transactionLost() {
+  return new OutboxError(
+    'ERR_OUTBOX_TRANSACTION_LOST',
+    'the connection was lost inside the transaction: the server has rolled it back, and no event was stored',
+    {},
+  )
+}
