@@ -1,0 +1,63 @@
+/**
+ * The floors of the house: a room may import from the rooms named here, and nothing else of src. The list goes from the
+ * lowest floor up; ARCHITECTURE.md draws it. Type imports count.
+ */
+const rooms = {
+  'errors.ts': [],
+  events: ['errors.ts'],
+  cloudevents: ['errors.ts', 'events'],
+  'publishers/publisher.ts': ['errors.ts', 'events'],
+  aggregate: ['errors.ts', 'events'],
+  'event-log': ['errors.ts', 'events'],
+  transaction: ['errors.ts', 'events', 'aggregate', 'event-log'],
+  'publishers/memory.ts': ['cloudevents', 'publishers/publisher.ts'],
+  'publishers/jetstream': ['errors.ts', 'events', 'cloudevents', 'publishers/publisher.ts'],
+  relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
+  testing: ['events', 'event-log', 'transaction', 'publishers/memory.ts'],
+}
+
+/** Packages that only these rooms know. */
+const packages = {
+  'drizzle-orm': ['event-log', 'transaction/driver.ts'],
+  '@nats-io': ['publishers/jetstream'],
+}
+
+const pathOf = (room) => `^src/${room.replace('.', '\\.')}${room.endsWith('.ts') ? '$' : '/'}`
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'every-room-has-a-floor',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/index\\.ts$', ...Object.keys(rooms).map(pathOf)] },
+      to: {},
+    },
+    ...Object.entries(rooms).map(([room, below]) => ({
+      name: `floor-of-${room}`,
+      severity: 'error',
+      comment: `${room} may import: ${below.join(', ') || 'nothing'}`,
+      from: { path: pathOf(room) },
+      to: { path: '^src/', pathNot: [room, ...below].map(pathOf) },
+    })),
+    ...Object.entries(packages).map(([name, knownTo]) => ({
+      name: `only-some-know-${name}`,
+      severity: 'error',
+      from: { path: '^src/', pathNot: knownTo.map(pathOf) },
+      to: { path: `(^|/)${name}(/|$)` },
+    })),
+    {
+      name: 'src-stands-alone',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|dev|examples|bench)/' },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'default', 'types'] },
+  },
+}

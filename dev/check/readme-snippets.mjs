@@ -1,0 +1,28 @@
+/** Compiles the TypeScript of README.md and docs: each fenced `ts` block is a module, as it stands. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = new URL('../../', import.meta.url)
+const folder = new URL('.snippets/', root) // inside the repository, so that packages resolve
+const documents = ['README.md', 'examples/quickstart/README.md']
+
+rmSync(folder, { recursive: true, force: true })
+mkdirSync(folder)
+let snippets = 0
+for (const document of documents) {
+  const text = readFileSync(new URL(document, root), 'utf8')
+  for (const match of text.matchAll(/^```ts(?: (?<file>\S+))?\n(?<code>[\s\S]*?)^```$/gm)) {
+    const { file, code } = match.groups
+    const line = text.slice(0, match.index).split('\n').length
+    // A block may be named, as in "```ts order.ts": others can then import it.
+    writeFileSync(new URL(file ?? `${document.replaceAll(/\W/g, '-')}-line-${line}.ts`, folder), code)
+    snippets++
+  }
+}
+const config = { extends: '../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }
+writeFileSync(new URL('tsconfig.json', folder), JSON.stringify(config))
+const { status } = spawnSync('npx', ['tsc', '-p', fileURLToPath(folder)], { stdio: 'inherit' })
+rmSync(folder, { recursive: true, force: true })
+if (status !== 0) process.exit(1)
+console.log(`${snippets} snippets compile`)
