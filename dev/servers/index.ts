@@ -1,0 +1,6 @@
+/** Private PostgreSQL and NATS servers for the demo, the tests, the benches and the fault campaigns. */
+export { createDatabase, type Database } from './database.js'
+export { type NatsOptions, type NatsServer, startNats } from './nats.js'
+export { findNatsServer, howToGetNats } from './nats-binary.js'
+export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
+export { type Servers, startServers } from './start-servers.js'
