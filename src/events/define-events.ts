@@ -43,7 +43,7 @@ type Wire<X> = [NotJson<Out<X>>] extends [never]
 
 /** What {@link defineEvents} returns: one creator for each event. */
 export type Events<A extends string, P extends string, S extends Shapes> = {
-  readonly '~outbox': AnyEvents['~outbox'] & {
+  readonly '~outbox': Omit<AnyEvents['~outbox'], 'aggregate' | 'prefix' | 'events'> & {
     readonly aggregate: A
     readonly prefix: P
     readonly events: S
@@ -121,13 +121,17 @@ const NAME_RULE = 'up to 63 letters, digits, - and _, starting with a letter'
 
 function defineEvent(prefix: string, name: string, shape: Shape): EventDefinition {
   if (!NAME.test(name)) throw invalidDefinition(name, `an event's name is ${NAME_RULE}`)
-  const spec = ('~event' in shape ? shape : event(shape as Schema, {}))['~event']
+  const spec = (isSpec(shape) ? shape : event(shape, {}))['~event']
   if (typeof spec.schema?.['~standard']?.validate !== 'function')
     throw invalidDefinition(name, 'needs a schema that implements Standard Schema, such as z.object(…)')
   const type = spec.type ?? `${prefix}.${name}`
   if (!type.split('.').every((part) => NAME.test(part)))
     throw invalidDefinition(name, `each part of the type ${JSON.stringify(type)} is ${NAME_RULE}`)
   return { name, type, spec }
+}
+
+function isSpec(shape: Shape): shape is EventSpec {
+  return typeof shape === 'object' && '~event' in shape
 }
 
 /** The definition of a wire name, for readers. */

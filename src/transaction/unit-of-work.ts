@@ -25,7 +25,7 @@ export class UnitOfWork {
   #tx!: Database
   readonly #fenced: boolean
   readonly #journal = new Journal()
-  #fence: { readonly value: string; readonly ordinal: number } | undefined
+  #fence: { readonly value: string; readonly ordinal: number; readonly up: Promise<void> } | undefined
   #heads: Heads | undefined
   #ended = false
 
@@ -37,7 +37,8 @@ export class UnitOfWork {
     this.#tx = tx
   }
 
-  openSavepoint(): Savepoint {
+  async openSavepoint(): Promise<Savepoint> {
+    await this.#fence?.up // a "set local" overtaken by "savepoint" would go with it
     return this.#journal.openSavepoint()
   }
 
@@ -132,9 +133,10 @@ export class UnitOfWork {
         {},
       )
     if (this.#fenced && this.#fence === undefined) {
-      this.#fence = { value: randomUUID(), ordinal: nextOrdinal() }
+      const value = randomUUID()
       // Not awaited: it is pipelined with the callback's own statements. If it fails, the flush finds no fence.
-      setFence(this.#tx, this.#fence.value).catch(() => {})
+      const up = setFence(this.#tx, value).catch(() => {})
+      this.#fence = { value, ordinal: nextOrdinal(), up }
     }
     return this.#journal
   }

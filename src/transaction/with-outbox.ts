@@ -64,7 +64,7 @@ type Run = (tx: Transaction) => Promise<unknown>
 /** The driver's transaction with `outbox`, and with savepoints that the unit of work knows of. */
 function deriveTransaction(tx: Transaction, work: UnitOfWork): Transaction {
   const transaction = async (run: Run, ...config: readonly unknown[]): Promise<unknown> => {
-    const savepoint = work.openSavepoint()
+    const savepoint = await work.openSavepoint()
     try {
       const result = await tx.transaction(
         (inner: Transaction) => run(deriveTransaction(inner, work)),
