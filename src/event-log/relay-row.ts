@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { OutboxError } from '../errors.js'
 import { type Database, query, type TextRow } from './database.js'
+import { clusterChanged } from './preflight.js'
 
 /** A relay's place in the log, as its row holds it. */
 export interface Checkpoint {
@@ -29,10 +30,10 @@ interface RelayRow extends TextRow {
 const NOTHING_PUBLISHED = '1:1:'
 
 /**
- * Takes the lease when nobody holds it, by the database's clock, and raises its epoch: whoever had it before is fenced.
+ * Takes the lease when nobody else holds it, by the database's clock, and raises its epoch: whoever had it before is
+ * fenced. The owner itself need not wait, when it could not release it.
  *
- * @throws `ERR_OUTBOX_DATABASE_UNFIT` when the row was written in another database cluster: transaction ids do not
- * survive a dump, and a snapshot of other ids would skip events.
+ * @throws `ERR_OUTBOX_DATABASE_UNFIT` when the row was written in another database cluster.
  */
 export async function claimRelay(
   db: Database,
@@ -49,7 +50,7 @@ export async function claimRelay(
       from pg_control_system()
       on conflict (name) do update
         set owner = excluded.owner, epoch = relay.epoch + 1, lease_until = excluded.lease_until
-        where relay.lease_until is null or relay.lease_until < clock_timestamp()
+        where relay.lease_until is null or relay.lease_until < clock_timestamp() or relay.owner = excluded.owner
       returning epoch::text,
         (cluster = (select system_identifier::text from pg_control_system()))::text as same_cluster`,
   )
@@ -57,11 +58,7 @@ export async function claimRelay(
   const claim = { name, epoch: row.epoch }
   if (row.same_cluster === 'true') return claim
   await releaseRelay(db, claim)
-  throw new OutboxError(
-    'ERR_OUTBOX_DATABASE_UNFIT',
-    `relay ${name} has its checkpoint from another database cluster (a restored dump, a migrated database): its transaction ids mean nothing here. Delete its row from outbox_relays to publish the whole log again under the same message ids`,
-    { reason: 'cluster-changed' },
-  )
+  throw clusterChanged(name)
 }
 
 /** Keeps the lease. @throws `ERR_OUTBOX_LEASE_LOST` */

@@ -90,10 +90,18 @@ export class Leader {
       }
       for (const error of refused) events.emit({ type: 'refused', error })
       this.#signal.throwIfAborted()
-      const reason = unavailable ?? refused[0]
+      const reason = unavailable ?? refused[0] ?? (count === 0 ? this.#unexplained() : undefined)
       if (reason !== undefined) await this.#context.pause('broker', reason)
       if (unavailable !== undefined) await this.#prepare()
     }
+  }
+
+  /** A publisher that gets nowhere and does not say why must not keep the relay spinning. */
+  #unexplained(): Error {
+    this.#lease.assertSure()
+    return new Error(
+      `publisher ${this.#context.options.publisher.name} acknowledged nothing and gave no reason`,
+    )
   }
 
   /** Until the destination is fit to be published to. */

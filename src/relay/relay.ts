@@ -82,7 +82,7 @@ class LogRelay implements Relay {
     const context = new RelayContext(this.#options, this.#events, (state, error) => this.#enter(state, error))
     this.#context = context
     try {
-      await checkDatabase(context.db)
+      await checkDatabase(context.db, this.#options.name)
       await this.#prepare(context)
     } catch (error) {
       this.#starting = undefined

@@ -38,7 +38,7 @@ function openNodePostgres(url: string, options?: Partial<OutboxOptions>) {
 }
 
 function openPostgresJs(url: string, options?: Partial<OutboxOptions>) {
-  const client = postgres(url, { max: 10 })
+  const client = postgres(url, { max: 10, onnotice: () => {} })
   const db = withOutbox(drizzlePostgresJs({ client }), { source: '/shop', ...options })
   return { db, close: () => client.end() }
 }

@@ -22,6 +22,7 @@ export function publishPage(
   const refused: PublishOutcome['refused'][number][] = []
   let unavailable: PublishOutcome['unavailable']
   let duplicates = 0
+  let sent = 0
   let inFlight = 0
   let sending = false
   let resolve: (outcome: PublishOutcome) => void
@@ -45,8 +46,9 @@ export function publishPage(
     if (sending) return // called from within send
     sending = true
     while (inFlight < window && unavailable === undefined && !signal.aborted) {
-      const index = ready.next()
+      const index = ready[sent]
       if (index === undefined || !maySend()) break
+      sent++
       inFlight++
       send(events[index] as RecordedEvent, (result) => settle(index, result))
     }
@@ -65,19 +67,17 @@ export function publishPage(
   return outcome
 }
 
-/** For each event the next one of its aggregate, and a queue that begins with the first event of each. */
+/** The events that may be sent at once, the first of each aggregate; and for each event the one that follows it. */
 function lanes(events: readonly RecordedEvent[]) {
+  const ready: number[] = []
   const following: (number | undefined)[] = new Array(events.length)
   const latest = new Map<string, number>()
-  const queue: number[] = []
   for (const [index, { aggregateType, aggregateId }] of events.entries()) {
     const lane = `${aggregateType}\0${aggregateId}`
     const before = latest.get(lane)
-    if (before === undefined) queue.push(index)
+    if (before === undefined) ready.push(index)
     else following[before] = index
     latest.set(lane, index)
   }
-  let head = 0
-  const ready = { push: (index: number) => void queue.push(index), next: () => queue[head++] }
   return { ready, following }
 }

@@ -1,0 +1,99 @@
+import { sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { createRelay, memoryPublisher, migrateOutbox, type RelayOptions, withOutbox } from 'drizzle-outbox'
+import pg from 'pg'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openClients } from '../support/clients.js'
+import { freshDatabase } from '../support/servers.js'
+
+const publisher = memoryPublisher()
+const cleanUp: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0)) await clean()
+})
+
+async function database({ migrated = true } = {}) {
+  const { url, drop } = await freshDatabase()
+  const client = new pg.Pool({ connectionString: url })
+  cleanUp.push(
+    () => client.end(),
+    () => drop(),
+  )
+  const db = withOutbox(drizzle({ client }), { source: '/shop' })
+  if (migrated) await migrateOutbox(db)
+  return { db, url }
+}
+
+describe('relay.start', () => {
+  it('says that the tables are missing, and so does a flush', async () => {
+    const { db } = await database({ migrated: false })
+    await expect(createRelay({ db, publisher }).start()).rejects.toMatchObject({
+      code: 'ERR_OUTBOX_TABLES_MISSING',
+    })
+  })
+
+  it.each([
+    ['a sequence with a cache', sql`alter sequence outbox_events_position_seq cache 50`, 'sequence-cache'],
+    [
+      'a checkpoint of another cluster',
+      sql`insert into outbox_relays (name, snapshot, cluster, epoch) values ('default', '1:1:', 'another', 1)`,
+      'cluster-changed',
+    ],
+  ])('refuses %s', async (_, damage, reason) => {
+    const { db } = await database()
+    await db.execute(damage)
+    const relay = createRelay({ db, publisher })
+    await expect(relay.start()).rejects.toMatchObject({
+      code: 'ERR_OUTBOX_DATABASE_UNFIT',
+      details: { reason },
+    })
+    expect(relay.status().state).toBe('stopped')
+    await relay.stop()
+  })
+
+  it('refuses row-level security, which hides events without an error', async () => {
+    const { db, url } = await database()
+    await db.execute(sql`create role outbox_hidden_from login`)
+    cleanUp.unshift(() => db.execute(sql`drop owned by outbox_hidden_from; drop role outbox_hidden_from`))
+    await db.execute(sql`grant select, insert, update on all tables in schema public to outbox_hidden_from`)
+    await db.execute(sql`alter table outbox_events enable row level security`)
+    const roleUrl = new URL(url)
+    roleUrl.username = 'outbox_hidden_from'
+    const client = new pg.Pool({ connectionString: roleUrl.href })
+    cleanUp.unshift(() => client.end())
+    const limited = withOutbox(drizzle({ client }), { source: '/shop' })
+    await expect(createRelay({ db: limited, publisher }).start()).rejects.toMatchObject({
+      code: 'ERR_OUTBOX_DATABASE_UNFIT',
+      details: { reason: 'row-level-security' },
+    })
+  })
+
+  it.each<[string, Partial<RelayOptions>]>([
+    ['name', { name: '' }],
+    ['name', { name: 'a b' }],
+    ['batchSize', { batchSize: 0 }],
+    ['minPollMs', { minPollMs: 1.5 }],
+    ['maxPollMs', { minPollMs: 10, maxPollMs: 5 }],
+    ['maxBackoffMs', { minBackoffMs: 10, maxBackoffMs: 5 }],
+    ['leaseMs', { leaseMs: 100, publisher: { ...publisher, publishTimeoutMs: 51 } }],
+    ['publisher', { publisher: {} as never }],
+    ['db', { db: {} as never }],
+  ])('is not even reached with a wrong %s', async (option, options) => {
+    const { db } = await database({ migrated: false })
+    expect(() => createRelay({ db, publisher, ...options })).toThrow(
+      expect.objectContaining({ code: 'ERR_OUTBOX_OPTION_INVALID', details: { option } }),
+    )
+  })
+})
+
+describe('migrateOutbox', () => {
+  it('may run in many processes at once, and again', async () => {
+    const { db, url } = await database({ migrated: false })
+    const clients = openClients(url, 8)
+    await Promise.all(clients.map(({ db: other }) => migrateOutbox(other)))
+    await migrateOutbox(db)
+    const { rows } = await db.execute(sql`select name from outbox_migrations`)
+    expect(rows).toEqual([{ name: '0000_outbox' }])
+    await Promise.all(clients.map(({ close }) => close()))
+  })
+})

@@ -1,0 +1,28 @@
+/** Publishers that misbehave on request, to see what the relay makes of it. */
+import {
+  memoryPublisher,
+  OutboxError,
+  type Publisher,
+  type PublishOutcome,
+  type RecordedEvent,
+} from 'drizzle-outbox'
+
+type Fault = (
+  events: readonly RecordedEvent[],
+) => Promise<PublishOutcome | undefined> | PublishOutcome | undefined
+
+/** A memory publisher that asks `fault` first: what it returns is the outcome, undefined means publish. */
+export function faultyPublisher(fault: Fault) {
+  const memory = memoryPublisher()
+  const publisher: Publisher = {
+    ...memory,
+    publish: async (events, options) => (await fault(events)) ?? memory.publish(events, options),
+  }
+  return { publisher, published: () => memory.published }
+}
+
+export const brokerDown = () => new OutboxError('ERR_OUTBOX_UNAVAILABLE', 'the broker is down', {})
+
+export function unavailableOutcome(unacknowledged: readonly RecordedEvent[]): PublishOutcome {
+  return { unacknowledged, duplicates: 0, refused: [], unavailable: brokerDown() }
+}
