@@ -1,0 +1,35 @@
+import type { Msg } from '@nats-io/transport-node'
+import { describe, expect, it } from 'vitest'
+import { readPubAck } from '../../src/publishers/jetstream/pub-ack.js'
+
+const answer = (body: unknown, code?: number) =>
+  ({ json: () => JSON.parse(String(body)), ...(code === undefined ? {} : { headers: { code } }) }) as unknown as Msg
+const ack = (body: unknown) => readPubAck(answer(JSON.stringify(body)), 'SHOP', 'event-1')
+const error = (err_code: number) => ack({ error: { code: 400, err_code, description: 'because' } })
+
+describe('readPubAck', () => {
+  it('takes an event for stored only when the stream that was asked for gave it a sequence', () => {
+    expect(ack({ stream: 'SHOP', seq: 1 })).toBe('stored')
+    expect(ack({ stream: 'SHOP', seq: 7, duplicate: true })).toBe('duplicate')
+    expect(ack({ stream: 'SHOP', seq: 0, duplicate: true })).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    expect(ack({ stream: 'OTHER', seq: 1 })).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    expect(ack({ stream: 'SHOP' })).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    expect(ack({})).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    expect(ack(null)).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    expect(readPubAck(answer('not json'), 'SHOP', '1')).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    expect(readPubAck(answer('', 503), 'SHOP', '1')).toMatchObject({
+      code: 'ERR_OUTBOX_UNAVAILABLE',
+      details: { brokerCode: 503 },
+    })
+  })
+
+  it.each([
+    [10054, 'ERR_OUTBOX_EVENT_REFUSED'], // message too large
+    [10077, 'ERR_OUTBOX_UNAVAILABLE'], // stream is full
+    [10060, 'ERR_OUTBOX_UNAVAILABLE'], // another stream
+    [10008, 'ERR_OUTBOX_UNAVAILABLE'], // temporarily
+    [1, 'ERR_OUTBOX_UNAVAILABLE'], // never seen: the event is not to blame
+  ])('classifies %i as %s', (brokerCode, code) => {
+    expect(error(brokerCode)).toMatchObject({ code, details: { brokerCode } })
+  })
+})
