@@ -42,7 +42,8 @@ const UNDEFINED_TABLE = '42P01'
 
 function isMissingTable(error: unknown): boolean {
   if (sqlState(error) !== UNDEFINED_TABLE) return false
-  for (let e = error; e instanceof Error; e = e.cause) if (/relation "outbox_/.test(e.message)) return true
+  for (let e = error; e instanceof Error; e = e.cause)
+    if (/outbox_(events|aggregates|relays)/.test(e.message)) return true
   return false
 }
 

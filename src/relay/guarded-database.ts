@@ -21,7 +21,8 @@ export function guardDatabase(db: Database, timeoutMs: number, signal?: AbortSig
           settle()
           reject(error)
         }
-        db.execute(statement).then((result) => {
+        const run = async () => db.execute(statement)
+        run().then((result) => {
           settle()
           resolve(result)
         }, fail)

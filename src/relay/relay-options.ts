@@ -5,7 +5,7 @@ import type { AnyOutboxDb } from '../transaction/outbox-db.js'
 export interface RelayOptions {
   /** The database, as `withOutbox` gives it: the relay runs single statements on it. */
   readonly db: AnyOutboxDb
-  /** Where events go. */
+  /** Where events go. One publisher for each relay: it is closed with it. */
   readonly publisher: Publisher
   /**
    * Relays of one name share one checkpoint, and one of them is active at a time. Relays of different names publish

@@ -27,8 +27,9 @@ export interface Relay extends AsyncDisposable {
    */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>
   /**
-   * Resolves when everything that was committed before the call is published. A relay that is not started is started
-   * for it and stopped afterwards: for tests, and for cron.
+   * Resolves when this relay has found everything published that was committed before the call; while another relay of
+   * its name leads, it waits. A relay that is not started is started for it and stopped afterwards: for tests, and for
+   * cron.
    *
    * @throws the signal's reason, `ERR_OUTBOX_RELAY_STOPPED`, and what `start` throws.
    */
@@ -85,6 +86,7 @@ class LogRelay implements Relay {
       await checkDatabase(context.db, this.#options.name)
       await this.#prepare(context)
     } catch (error) {
+      await this.#closePublisher()
       this.#starting = undefined
       throw error
     }
@@ -153,11 +155,16 @@ class LogRelay implements Relay {
     const timer = setTimeout(() => this.#context?.abort(), timeoutMs)
     await this.#running
     clearTimeout(timer)
-    await this.#options.publisher.close()
+    await this.#closePublisher()
     this.#starting = undefined
     this.#stopped = undefined
     this.#enter('stopped')
     this.#events.emit({ type: 'stopped' })
+  }
+
+  /** What cannot be closed is gone already. */
+  async #closePublisher(): Promise<void> {
+    await this.#options.publisher.close().catch(() => {})
   }
 
   async drain({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -88,17 +88,19 @@ export class UnitOfWork {
     this.#heads = heads
   }
 
-  /** COMMIT has returned: tells the aggregates. True: events were stored. */
-  settle(): boolean {
-    for (const { aggregate, events } of this.#journal.enlisted()) {
-      const version = events[0] && this.#heads?.get(keyOf(events[0]))
-      if (version !== undefined) aggregate.eventsCommitted(version, events)
-    }
+  /** Whether there are new events in the log, once COMMIT has returned. */
+  get storedEvents(): boolean {
     return this.#heads !== undefined
   }
 
-  async runHooks(onError: (error: unknown) => void): Promise<void> {
-    for (const run of this.#journal.hooks()) {
+  /** COMMIT has returned: tells the aggregates, then runs the hooks. Whatever they throw, the transaction stands. */
+  async committed(onError: (error: unknown) => void): Promise<void> {
+    const settle = this.#journal.enlisted().map(({ aggregate, events }) => () => {
+      const version = events[0] && this.#heads?.get(keyOf(events[0]))
+      if (version !== undefined) aggregate.eventsCommitted(version, events)
+    })
+    this.end()
+    for (const run of [...settle, ...this.#journal.hooks()]) {
       try {
         await run()
       } catch (error) {

@@ -20,6 +20,10 @@ import { UnitOfWork } from './unit-of-work.js'
  *   tx.outbox.add(order)
  * })
  * ```
+ *
+ * A node-postgres pool or client also gets `error` listeners that do nothing, because a lost connection would otherwise
+ * end the process (Drizzle 0.45 listens to none while a transaction runs). The statement rejects all the same.
+ *
  * @throws `ERR_OUTBOX_OPTION_INVALID` at once. From `transaction`, besides what the callback throws:
  * `ERR_OUTBOX_CONCURRENCY`, `ERR_OUTBOX_TRANSACTION_LOST`, `ERR_OUTBOX_SAVEPOINTS_OVERLAP`, `ERR_OUTBOX_TABLES_MISSING`;
  * the transaction is rolled back, and events of aggregates are still pending, so that a retry stores them once.
@@ -47,11 +51,12 @@ export function withOutbox<DB extends RawDb>(db: DB, options: OutboxOptions): Ou
         },
         ...config,
       )
-      if (work.settle()) outbox.commits.notify()
-    } finally {
+    } catch (error) {
       work.end()
+      throw error
     }
-    await work.runHooks(onAfterCommitError)
+    if (work.storedEvents) outbox.commits.notify()
+    await work.committed(onAfterCommitError)
     return result
   }
   return extend<object>(database, { transaction, '~outbox': outbox }) as OutboxDb<DB>

@@ -231,6 +231,26 @@ describeEachDriver('transaction', (shop) => {
     expect(calls).toHaveLength(2)
   })
 
+  it('stands, whatever an aggregate makes of it', async () => {
+    const onAfterCommitError = vi.fn()
+    const db = shop().open({ onAfterCommitError })
+    const hook = vi.fn()
+    const throwing: Aggregate = {
+      pendingEvents: [orderEvents.shipped('throwing', { carrier: 'x' })],
+      version: undefined,
+      eventsCommitted: () => {
+        throw failing('in eventsCommitted')
+      },
+    }
+    await db.transaction(async (tx) => {
+      tx.outbox.add(throwing)
+      tx.outbox.afterCommit(hook)
+    })
+    expect(onAfterCommitError).toHaveBeenCalledExactlyOnceWith(failing('in eventsCommitted'))
+    expect(hook).toHaveBeenCalledOnce()
+    expect(await historyOf(db, 'throwing')).toHaveLength(1)
+  })
+
   it('runs no hook after a COMMIT that the server turned into a rollback', async () => {
     const { db } = shop()
     const hook = vi.fn()

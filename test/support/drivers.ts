@@ -47,7 +47,7 @@ function openPostgresJs(url: string, options?: Partial<OutboxOptions>) {
 export type ShopDb = ReturnType<typeof openNodePostgres>['db']
 type Open = (url: string, options?: Partial<OutboxOptions>) => { db: ShopDb; close: () => Promise<void> }
 
-export const drivers: readonly { readonly name: string; readonly open: Open }[] = [
+const drivers: readonly { readonly name: string; readonly open: Open }[] = [
   { name: 'node-postgres', open: openNodePostgres },
   { name: 'postgres.js', open: openPostgresJs as unknown as Open },
 ]

@@ -158,8 +158,8 @@ export async function useCases() {
   await pgDb.transaction(async (tx) => byName(tx))
   return total
 }
-export const assignable: PostgresJsDatabase = db
-export const injected: OutboxDb<PostgresJsDatabase> = db
+export const takes = (plain: PostgresJsDatabase, injected: OutboxDb<PostgresJsDatabase>) => [plain, injected]
+takes(db, db)
 export const generic = <DB extends AnyOutboxDb, T>(any: DB, run: (tx: TxOf<DB>) => Promise<T>): Promise<T> =>
   any.transaction(run)
 

@@ -25,7 +25,8 @@ export class AckInbox {
     this.#prefix = createInbox(inboxPrefix(connection))
     this.#subscription = connection.subscribe(`${this.#prefix}.*`, {
       callback: (error, message) => {
-        if (!error) this.#answer(message)
+        if (error) this.failAll(unavailable(`acknowledgements cannot be received: ${error.message}`))
+        else this.#answer(message)
       },
     })
   }

@@ -16,7 +16,7 @@ export class Session {
     this.connection = connection
     this.inbox = new AckInbox(connection, ackTimeoutMs)
     this.#status = connection.status()
-    void this.#watch()
+    this.#watch().catch(() => this.#lost())
   }
 
   get connected(): boolean {
@@ -26,10 +26,13 @@ export class Session {
   async #watch(): Promise<void> {
     for await (const { type } of this.#status) {
       if (type === 'reconnect') this.#connected = true
-      if (type !== 'disconnect' && type !== 'close') continue
-      this.#connected = false
-      this.inbox.failAll(unavailable('the connection to NATS was lost'))
+      if (type === 'disconnect' || type === 'close') this.#lost()
     }
+  }
+
+  #lost(): void {
+    this.#connected = false
+    this.inbox.failAll(unavailable('the connection to NATS was lost'))
   }
 
   /** Leaves the connection open. */
