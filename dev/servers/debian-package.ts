@@ -12,7 +12,6 @@ const patienceMs = 60_000
 /** False if that cannot be done here: no Debian or Ubuntu, no network, no such package. */
 export async function unpackDebianPackage(name: string, target: string): Promise<boolean> {
   if (!(await hasApt())) return false
-  console.warn(`Fetching the Debian package ${name} into ${target}`)
   await mkdir(dirname(target), { recursive: true })
   const work = await makePrivateDirectory(dirname(target))
   try {
@@ -24,8 +23,7 @@ export async function unpackDebianPackage(name: string, target: string): Promise
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
     })
     return true
-  } catch (error) {
-    console.warn(`Could not fetch it: ${(error as Error).message}`)
+  } catch {
     return false
   } finally {
     await work.remove()
