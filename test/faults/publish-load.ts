@@ -1,0 +1,37 @@
+/** Many events of few aggregates, written by concurrent transactions while relays and servers die. */
+import type { Db } from '../support/outbox-databases.js'
+import type { Random } from '../support/random.js'
+import { accountEvents } from './accounts.js'
+import { type Journal, toEntry } from './journal.js'
+
+const AGGREGATES = 64
+const WRITERS = 6
+const PER_TRANSACTION = 40
+
+/** Awaits `between` after every transaction, for whoever wants the load spread over time. */
+export async function writeEvents(
+  db: Db,
+  journal: Journal,
+  random: Random,
+  count: number,
+  between: () => Promise<unknown>,
+): Promise<void> {
+  let left = count
+  const write = async () => {
+    while (left > 0) {
+      const size = Math.min(left, 1 + random.below(2 * PER_TRANSACTION))
+      left -= size
+      const events = random.times(size, (n) =>
+        accountEvents.noted(
+          `account ${random.below(AGGREGATES)} ü%`,
+          { text: `${n} "quoted" ünïcödé 💶 \\ \n` },
+          { correlationId: `request ${n} %41`, extensions: { tenant: 'Zürich' } },
+        ),
+      )
+      await db.transaction(async (tx) => tx.outbox.add(...events))
+      journal.committed(events.map(toEntry))
+      await between()
+    }
+  }
+  await Promise.all(Array.from({ length: WRITERS }, write))
+}

@@ -1,0 +1,47 @@
+/** Random transactions, planned before they run: a seed gives the same plans however the transactions interleave. */
+import type { Random } from '../support/random.js'
+import { STOCK_ROWS } from './accounts.js'
+
+const AGGREGATES = 20
+
+export interface TransactionPlan {
+  /** Writes, and so has its transaction id, before it touches anything that others wait for. */
+  readonly early: boolean
+  readonly earlyMs: number
+  readonly steps: readonly StepPlan[]
+  /** How long COMMIT itself takes, beyond what it needs. */
+  readonly commitMs: number
+  readonly aborts: boolean
+}
+
+export interface StepPlan {
+  readonly aggregateId: string
+  readonly events: number
+  readonly how: 'recorded' | 'recorded after add' | 'added one by one'
+  readonly savepoint: 'none' | 'released' | 'rolled back'
+  /** Rows of `stock` to update, in this order: two transactions in opposite order deadlock. */
+  readonly rows: readonly number[]
+  readonly waitMs: number
+}
+
+export function planTransaction(random: Random): TransactionPlan {
+  const early = random.chance(0.5)
+  return {
+    early,
+    earlyMs: early && random.chance(0.5) ? random.below(12) : 0,
+    steps: random.times(1 + random.below(3), () => planStep(random)),
+    commitMs: random.chance(0.05) ? 30 + random.below(150) : random.chance(0.5) ? 1 + random.below(10) : 0,
+    aborts: random.chance(0.15),
+  }
+}
+
+function planStep(random: Random): StepPlan {
+  return {
+    aggregateId: `a${random.below(AGGREGATES)}`,
+    events: 1 + random.below(3),
+    how: random.pick(['recorded', 'recorded after add', 'added one by one']),
+    savepoint: random.chance(0.75) ? 'none' : random.pick(['released', 'rolled back']),
+    rows: random.chance(0.4) ? random.times(2, () => random.below(STOCK_ROWS)) : [],
+    waitMs: random.chance(0.3) ? random.below(6) : 0,
+  }
+}
