@@ -45,6 +45,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_SAVEPOINTS_OVERLAP: Record<never, never>
   /** The outbox tables are not in this database. */
   ERR_OUTBOX_TABLES_MISSING: Record<never, never>
+  /** The outbox tables were made by your own migrations, which must go on making them. */
+  ERR_OUTBOX_TABLES_NOT_OURS: Record<never, never>
   /** This database cannot keep the relay's promises. */
   ERR_OUTBOX_DATABASE_UNFIT: {
     readonly reason: 'replica' | 'row-level-security' | 'sequence-cache' | 'cluster-changed'

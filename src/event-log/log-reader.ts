@@ -40,21 +40,25 @@ export class LogReader {
     const [row] = await query<OpenedRow>(
       this.#db,
       sql`
-        with opened as (
+        with news as materialized (
+          -- one "exists" for each arm: an "or" inside would cost the index
+          select exists (select from outbox_events where xid >= ${xmax}::text::xid8)
+            or exists (select from outbox_events where xid = any(${xip}::text::xid8[])) as found
+        ), opened as (
           update outbox_relays set next = pg_current_snapshot(), page = null
-          where ${this.#isOurs()} and next is null and snapshot::text = ${snapshot}::text
-            -- one "exists" for each arm: an "or" inside would cost the index
-            and (exists (select from outbox_events where xid >= ${xmax}::text::xid8)
-              or exists (select from outbox_events where xid = any(${xip}::text::xid8[])))
+          from news
+          where news.found and ${this.#isOurs()} and next is null and snapshot::text = ${snapshot}::text
           returning next
         )
-        select epoch::text, snapshot::text, next::text as before, (select next from opened)::text as opened
-        from outbox_relays where name = ${this.#claim.name}::text`,
+        select found::text, epoch::text, snapshot::text, next::text as before,
+          (select next from opened)::text as opened
+        from news, outbox_relays where name = ${this.#claim.name}::text`,
     )
-    // The row as it was before: an update that matched nothing means "nothing new" only if the row is what we believe.
+    // The row as it was before. It may have changed while the update waited for it, which then matched nothing.
     if (row?.epoch !== this.#claim.epoch || row.snapshot !== snapshot || row.before !== null)
       throw leaseLost(this.#claim.name)
-    if (row.opened === null) return false
+    if (row.found === 'false') return false
+    if (row.opened === null) throw leaseLost(this.#claim.name)
     this.#checkpoint = { snapshot, next: row.opened, page: null }
     return true
   }
@@ -140,6 +144,7 @@ export class LogReader {
 }
 
 interface OpenedRow extends TextRow {
+  readonly found: string | null
   readonly epoch: string
   readonly snapshot: string
   readonly before: string | null

@@ -69,6 +69,7 @@ export async function renewRelay(db: Database, { name, epoch }: Claim, leaseMs: 
       update outbox_relays
       set lease_until = clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
       where name = ${name}::text and epoch = ${epoch}::text::bigint
+        and owner is not null -- a renewal that arrives late must not take back what was released
       returning name`,
   )
   if (rows.length === 0) throw leaseLost(name)
@@ -95,6 +96,9 @@ export async function loadCheckpoint(db: Database, { name, epoch }: Claim): Prom
   return { snapshot: row.snapshot, next: row.next, page: row.page }
 }
 
-export function leaseLost(relay: string): OutboxError<'ERR_OUTBOX_LEASE_LOST'> {
-  return new OutboxError('ERR_OUTBOX_LEASE_LOST', `relay ${relay}: another relay has taken over`, { relay })
+export function leaseLost(
+  relay: string,
+  reason = 'another relay has taken over',
+): OutboxError<'ERR_OUTBOX_LEASE_LOST'> {
+  return new OutboxError('ERR_OUTBOX_LEASE_LOST', `relay ${relay}: ${reason}`, { relay })
 }

@@ -5,20 +5,25 @@ export class Checkpoints {
   readonly #reader: LogReader
   #wanted: number | undefined
   #saving: Promise<void> | undefined
+  #failure: { readonly error: unknown } | undefined
 
   constructor(reader: LogReader) {
     this.#reader = reader
   }
 
+  /** @throws what storing an earlier position threw: whoever goes on without checkpoints would resend the window. */
   save(position: number): void {
+    if (this.#failure) throw this.#failure.error
     this.#wanted = position
-    this.#saving ??= this.#save()
-    this.#saving.catch(() => {}) // thrown by flush
+    this.#saving ??= this.#save().catch((error: unknown) => {
+      this.#failure = { error }
+    })
   }
 
   /** Waits until everything is stored. @throws what storing it threw. */
   async flush(): Promise<void> {
     await this.#saving
+    if (this.#failure) throw this.#failure.error
   }
 
   async #save(): Promise<void> {

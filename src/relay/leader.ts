@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../events/domain-event.js'
 import { Checkpoints } from './checkpoints.js'
 import type { Lease } from './lease.js'
 import type { RelayContext } from './relay-context.js'
+import { untilAborted } from './sleep.js'
 
 /** Publishes the log, window by window, for as long as the lease is held. */
 export class Leader {
@@ -86,14 +87,20 @@ export class Leader {
       pending = unacknowledged
       if (count > 0) {
         this.#context.resume()
+        this.#context.enter('publishing')
         events.emit({ type: 'published', count, duplicates, durationMs: performance.now() - started })
       }
       for (const error of refused) events.emit({ type: 'refused', error })
       this.#signal.throwIfAborted()
       const reason = unavailable ?? refused[0] ?? (count === 0 ? this.#unexplained() : undefined)
-      if (reason !== undefined) await this.#context.pause('broker', reason)
+      if (reason !== undefined) await this.#pause(reason)
       if (unavailable !== undefined) await this.#prepare()
     }
+  }
+
+  async #pause(error: Error): Promise<void> {
+    await this.#context.pause('broker', error, this.#lease.lost)
+    this.#lease.lost.throwIfAborted()
   }
 
   /** A publisher that gets nowhere and does not say why must not keep the relay spinning. */
@@ -109,10 +116,11 @@ export class Leader {
     const { options } = this.#context
     for (;;) {
       try {
-        return await options.publisher.prepare({ leaseMs: options.leaseMs, signal: this.#signal })
+        const prepared = options.publisher.prepare({ leaseMs: options.leaseMs, signal: this.#signal })
+        return await untilAborted(prepared, this.#signal)
       } catch (error) {
         this.#signal.throwIfAborted()
-        await this.#context.pause('broker', toError(error))
+        await this.#pause(toError(error))
       }
     }
   }

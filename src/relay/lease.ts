@@ -50,7 +50,8 @@ export class Lease {
 
   /** @throws `ERR_OUTBOX_LEASE_LOST` unless {@link isSure}. */
   assertSure(): void {
-    if (!this.isSure()) throw leaseLost(this.claim.name)
+    this.#lost.signal.throwIfAborted()
+    if (!this.isSure()) throw leaseLost(this.claim.name, 'the lease could not be renewed in time')
   }
 
   /** Gives the lease up, so that another relay need not wait for it to lapse. */
@@ -61,20 +62,22 @@ export class Lease {
     this.#lost.abort(leaseLost(this.claim.name))
   }
 
-  #renewLater(): void {
-    this.#timer = setTimeout(() => void this.#renew(), this.#leaseMs / 3)
+  #renewLater(delayMs = this.#leaseMs / 3): void {
+    this.#timer = setTimeout(() => void this.#renew(), delayMs)
   }
 
   async #renew(): Promise<void> {
     const asked = now()
+    let delayMs: number | undefined
     try {
       await renewRelay(this.#db, this.claim, this.#leaseMs)
       this.#asked = asked
     } catch (error) {
-      // Anything else is a database that cannot be reached: the lease may still be ours, until it is not sure any more.
+      // Anything else is a database that cannot be reached: the lease is ours until it is not sure any more.
       if (isOutboxError(error) && error.code === 'ERR_OUTBOX_LEASE_LOST') this.#lost.abort(error)
+      delayMs = this.#leaseMs / 30
     }
-    if (this.#timer !== undefined && !this.#lost.signal.aborted) this.#renewLater()
+    if (this.#timer !== undefined && !this.#lost.signal.aborted) this.#renewLater(delayMs)
   }
 }
 

@@ -6,6 +6,7 @@ import { guardDatabase } from './guarded-database.js'
 import type { RelayEvents } from './relay-events.js'
 import type { ResolvedRelayOptions } from './relay-options.js'
 import type { RelayState } from './relay-status.js'
+import { sleep } from './sleep.js'
 import { WakeSignal } from './wake-signal.js'
 
 /** One run of a relay, from start to stop: what its parts share. */
@@ -57,18 +58,25 @@ export class RelayContext {
     this.#aborting.abort(this.#stopped())
   }
 
+  /** Resolves when everything committed so far is published. @throws the signal's reason, `ERR_OUTBOX_RELAY_STOPPED` */
+  async drained(signal: AbortSignal | undefined): Promise<void> {
+    this.stopping.throwIfAborted()
+    this.wake.wake()
+    return this.drains.wait(signal)
+  }
+
   enter(state: RelayState): void {
     if (!this.stopping.aborted) this.#onState(state)
   }
 
-  /** Waits after a failure, longer with each one. @throws `ERR_OUTBOX_RELAY_STOPPED` */
-  async pause(by: 'broker' | 'database', error: Error): Promise<void> {
+  /** Waits after a failure, longer with each one, or until `ended` aborts. @throws `ERR_OUTBOX_RELAY_STOPPED` */
+  async pause(by: 'broker' | 'database', error: Error, ended = this.stopping): Promise<void> {
     this.stopping.throwIfAborted()
     this.#pausedAt ??= performance.now()
     const retryInMs = this.#backoff.fail()
     this.#onState('paused', error)
     this.events.emit({ type: 'paused', by, error, attempt: this.#backoff.failures, retryInMs })
-    await new WakeSignal().wait(retryInMs, this.stopping)
+    await sleep(retryInMs, AbortSignal.any([this.stopping, ended]))
     this.stopping.throwIfAborted()
   }
 

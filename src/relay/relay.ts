@@ -8,6 +8,7 @@ import { RelayContext } from './relay-context.js'
 import { type RelayEventOf, RelayEvents, type RelayEventType } from './relay-events.js'
 import { type RelayOptions, type ResolvedRelayOptions, resolveRelayOptions } from './relay-options.js'
 import type { RelayState, RelayStatus } from './relay-status.js'
+import { sleep, untilAborted } from './sleep.js'
 
 /** Publishes the log. It never ends the process, installs no signal handlers and logs nothing: listen with `on`. */
 export interface Relay extends AsyncDisposable {
@@ -96,7 +97,7 @@ class LogRelay implements Relay {
   /** A first look at the destination, so that a wrong configuration is found by whoever starts the relay. */
   async #prepare({ aborting: signal, options }: RelayContext): Promise<void> {
     try {
-      await options.publisher.prepare({ leaseMs: options.leaseMs, signal })
+      await untilAborted(options.publisher.prepare({ leaseMs: options.leaseMs, signal }), signal)
     } catch (error) {
       if (!isOutboxError(error) || error.code !== 'ERR_OUTBOX_UNAVAILABLE') throw error
     }
@@ -123,8 +124,8 @@ class LogRelay implements Relay {
     const lease = await Lease.acquire(context.leaseDb, { name, owner: this.#owner, leaseMs, marginMs })
     if (lease === undefined) {
       context.enter('standby')
-      await context.wake.wait(Math.min(STANDBY_POLL_MS, leaseMs), context.stopping)
-      return
+      // Not woken by commits: they are the leader's business, and each look locks its row.
+      return sleep(Math.min(STANDBY_POLL_MS, leaseMs), context.stopping)
     }
     this.#epoch = Number(lease.claim.epoch)
     this.#events.emit({ type: 'leaseAcquired', epoch: this.#epoch })
@@ -149,10 +150,10 @@ class LogRelay implements Relay {
   }
 
   async #stop(timeoutMs: number): Promise<void> {
-    await this.#starting?.catch(() => {})
     this.#enter('stopping')
     this.#context?.stop()
     const timer = setTimeout(() => this.#context?.abort(), timeoutMs)
+    await this.#starting?.catch(() => {})
     await this.#running
     clearTimeout(timer)
     await this.#closePublisher()
@@ -168,12 +169,10 @@ class LogRelay implements Relay {
   }
 
   async drain({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const ownRun = this.#starting === undefined
+    const ownRun = this.#starting === undefined || this.#stopped !== undefined
     await this.start()
-    const drained = this.#context?.drains.wait(signal)
-    this.#context?.wake.wake()
     try {
-      await drained
+      await this.#context?.drained(signal)
     } finally {
       if (ownRun) await this.stop()
     }

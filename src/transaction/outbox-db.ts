@@ -15,7 +15,7 @@ export interface TransactionOutbox {
    * @throws `ERR_OUTBOX_AGGREGATE_STALE`, `ERR_OUTBOX_AGGREGATE_IN_USE`, `ERR_OUTBOX_TRANSACTION_ENDED`.
    * At the end of the transaction: `ERR_OUTBOX_CONCURRENCY`, `ERR_OUTBOX_TRANSACTION_LOST`.
    */
-  add(aggregate: Aggregate, options?: { readonly expectedVersion?: number }): void
+  add(aggregate: Aggregate, options?: { readonly expectedVersion?: number | undefined }): void
   /** Stores events that no aggregate object holds, such as the result of a decide function. */
   add(...events: readonly DomainEvent[]): void
   /** Adds to the metadata of every event of the transaction. An event's own metadata wins. */

@@ -22,7 +22,8 @@ export class UnitOfWork {
     afterCommit: (run) => this.#open().addHook(run),
   }
 
-  #tx!: Database
+  /** The driver's transaction, and above it the savepoints that are open. */
+  readonly #handles: Database[] = []
   readonly #fenced: boolean
   readonly #journal = new Journal()
   #fence: { readonly value: string; readonly ordinal: number; readonly up: Promise<void> } | undefined
@@ -33,8 +34,19 @@ export class UnitOfWork {
     this.#fenced = options.fenced
   }
 
-  begin(tx: Database): void {
-    this.#tx = tx
+  /** Runs the callback of the transaction, or of a savepoint in it. */
+  async within<T>(handle: Database, run: () => Promise<T>): Promise<T> {
+    this.#handles.push(handle)
+    try {
+      return await run()
+    } finally {
+      this.#handles.pop()
+    }
+  }
+
+  /** The innermost: what fails in a savepoint must not reach the driver as a failure of the whole transaction. */
+  get #tx(): Database {
+    return this.#handles.at(-1) as Database
   }
 
   async openSavepoint(): Promise<Savepoint> {
@@ -118,7 +130,7 @@ export class UnitOfWork {
   #add([first, ...rest]: readonly unknown[]): void {
     const journal = this.#open()
     if (isAggregate(first)) {
-      const [options] = rest as [{ readonly expectedVersion?: number }?]
+      const [options] = rest as [{ readonly expectedVersion?: number | undefined }?]
       journal.addAggregate(first, options?.expectedVersion)
     } else {
       for (const event of first === undefined ? rest : [first, ...rest])

@@ -43,12 +43,12 @@ export function withOutbox<DB extends RawDb>(db: DB, options: OutboxOptions): Ou
     let result: unknown
     try {
       result = await database.transaction(
-        async (tx: Transaction) => {
-          work.begin(tx)
-          const value = await run(deriveTransaction(tx, work))
-          await work.flush(metadata)
-          return value
-        },
+        (tx: Transaction) =>
+          work.within(tx, async () => {
+            const value = await run(deriveTransaction(tx, work))
+            await work.flush(metadata)
+            return value
+          }),
         ...config,
       )
     } catch (error) {
@@ -72,7 +72,7 @@ function deriveTransaction(tx: Transaction, work: UnitOfWork): Transaction {
     const savepoint = await work.openSavepoint()
     try {
       const result = await tx.transaction(
-        (inner: Transaction) => run(deriveTransaction(inner, work)),
+        (inner: Transaction) => work.within(inner, () => run(deriveTransaction(inner, work))),
         ...config,
       )
       work.releaseSavepoint(savepoint)

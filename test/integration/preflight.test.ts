@@ -3,7 +3,6 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { createRelay, memoryPublisher, migrateOutbox, type RelayOptions, withOutbox } from 'drizzle-outbox'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openClients } from '../support/clients.js'
 import { freshDatabase } from '../support/servers.js'
 
 const publisher = memoryPublisher()
@@ -12,16 +11,20 @@ afterEach(async () => {
   for (const clean of cleanUp.splice(0)) await clean()
 })
 
+/** A database of its own, and a way to connect to it, as another role if need be. */
 async function database({ migrated = true } = {}) {
   const { url, drop } = await freshDatabase()
-  const client = new pg.Pool({ connectionString: url })
-  cleanUp.push(
-    () => client.end(),
-    () => drop(),
-  )
-  const db = withOutbox(drizzle({ client }), { source: '/shop' })
+  cleanUp.push(() => drop())
+  const open = (role = 'postgres') => {
+    const connection = new URL(url)
+    if (role !== 'postgres') connection.username = role
+    const client = new pg.Pool({ connectionString: connection.href })
+    cleanUp.unshift(() => client.end())
+    return withOutbox(drizzle({ client }), { source: '/shop' })
+  }
+  const db = open()
   if (migrated) await migrateOutbox(db)
-  return { db, url }
+  return { db, open }
 }
 
 describe('relay.start', () => {
@@ -52,16 +55,13 @@ describe('relay.start', () => {
   })
 
   it('refuses row-level security, which hides events without an error', async () => {
-    const { db, url } = await database()
+    const { db, open } = await database()
     await db.execute(sql`create role outbox_hidden_from login`)
-    cleanUp.unshift(() => db.execute(sql`drop owned by outbox_hidden_from; drop role outbox_hidden_from`))
+    const dropRole = () => db.execute(sql`drop owned by outbox_hidden_from; drop role outbox_hidden_from`)
     await db.execute(sql`grant select, insert, update on all tables in schema public to outbox_hidden_from`)
     await db.execute(sql`alter table outbox_events enable row level security`)
-    const roleUrl = new URL(url)
-    roleUrl.username = 'outbox_hidden_from'
-    const client = new pg.Pool({ connectionString: roleUrl.href })
-    cleanUp.unshift(() => client.end())
-    const limited = withOutbox(drizzle({ client }), { source: '/shop' })
+    const limited = open('outbox_hidden_from')
+    cleanUp.unshift(dropRole)
     await expect(createRelay({ db: limited, publisher }).start()).rejects.toMatchObject({
       code: 'ERR_OUTBOX_DATABASE_UNFIT',
       details: { reason: 'row-level-security' },
@@ -88,12 +88,16 @@ describe('relay.start', () => {
 
 describe('migrateOutbox', () => {
   it('may run in many processes at once, and again', async () => {
-    const { db, url } = await database({ migrated: false })
-    const clients = openClients(url, 8)
-    await Promise.all(clients.map(({ db: other }) => migrateOutbox(other)))
+    const { db, open } = await database({ migrated: false })
+    await Promise.all(Array.from({ length: 8 }, () => migrateOutbox(open())))
     await migrateOutbox(db)
     const { rows } = await db.execute(sql`select name from outbox_migrations`)
     expect(rows).toEqual([{ name: '0000_outbox' }])
-    await Promise.all(clients.map(({ close }) => close()))
+  })
+
+  it('keeps its hands off tables that other migrations made', async () => {
+    const { db } = await database()
+    await db.execute(sql`drop table outbox_migrations`)
+    await expect(migrateOutbox(db)).rejects.toMatchObject({ code: 'ERR_OUTBOX_TABLES_NOT_OURS' })
   })
 })

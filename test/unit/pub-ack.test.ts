@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { readPubAck } from '../../src/publishers/jetstream/pub-ack.js'
 
 const answer = (body: unknown, code?: number) =>
-  ({ json: () => JSON.parse(String(body)), ...(code === undefined ? {} : { headers: { code } }) }) as unknown as Msg
+  ({
+    json: () => JSON.parse(String(body)),
+    ...(code === undefined ? {} : { headers: { code } }),
+  }) as unknown as Msg
 const ack = (body: unknown) => readPubAck(answer(JSON.stringify(body)), 'SHOP', 'event-1')
 const error = (err_code: number) => ack({ error: { code: 400, err_code, description: 'because' } })
 

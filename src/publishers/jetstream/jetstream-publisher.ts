@@ -7,6 +7,7 @@ import { invalidOption, isOutboxError } from '../../errors.js'
 import type { RecordedEvent } from '../../events/domain-event.js'
 import type { Publisher, PublisherContext, PublishOptions, PublishOutcome } from '../publisher.js'
 import { type PublishError, refused, unavailable } from './broker-errors.js'
+import { type Connection, ConnectionSource } from './connection-source.js'
 import { publishPage, type Send } from './pipeline.js'
 import { readPubAck } from './pub-ack.js'
 import { Session } from './session.js'
@@ -18,7 +19,7 @@ export interface JetStreamPublisherOptions {
    * longer outage. Or a function that connects: called when a connection is needed and again when it is closed for good,
    * and closed with the relay.
    */
-  readonly connection: NatsConnection | (() => Promise<NatsConnection>)
+  readonly connection: Connection
   readonly stream: StreamOptions
   /**
    * Where an event goes. Encode whatever comes from data with `encodeToken`, so that it stays one token.
@@ -58,7 +59,7 @@ class JetStreamPublisher implements Publisher {
   readonly name: string
   readonly publishTimeoutMs: number
   readonly #window: number
-  readonly #connection: JetStreamPublisherOptions['connection']
+  readonly #source: ConnectionSource
   readonly #stream: StreamOptions
   readonly #subjectOf: (event: RecordedEvent) => string
   /** What the stream must cover; unknown when subjects come from a function of the user. */
@@ -80,7 +81,7 @@ class JetStreamPublisher implements Publisher {
     this.name = `jetstream ${stream.name}`
     this.publishTimeoutMs = publishTimeoutMs
     this.#window = window
-    this.#connection = connection
+    this.#source = new ConnectionSource(connection, publishTimeoutMs)
     this.#stream = stream
     this.#subjectOf = subject ?? defaultSubject(subjectPrefix)
     this.#subjects = subject === undefined ? `${subjectPrefix}.>` : undefined
@@ -138,31 +139,14 @@ class JetStreamPublisher implements Publisher {
     if (this.#session && !this.#session.connection.isClosed()) return this.#session
     this.#session?.close()
     this.#session = undefined
-    const connection = await this.#connect()
-    this.#session = new Session(connection, this.publishTimeoutMs)
+    this.#session = new Session(await this.#source.open(), this.publishTimeoutMs)
     return this.#session
   }
 
-  async #connect(): Promise<NatsConnection> {
-    if (typeof this.#connection !== 'function') {
-      if (this.#connection.isClosed())
-        throw unavailable('the connection to NATS is closed for good; connect with maxReconnectAttempts: -1')
-      return this.#connection
-    }
-    try {
-      return await this.#connection()
-    } catch (error) {
-      throw unavailable(`cannot connect to NATS: ${error instanceof Error ? error.message : error}`, {
-        cause: error,
-      })
-    }
-  }
-
   async close(): Promise<void> {
-    const session = this.#session
+    this.#session?.close()
     this.#session = undefined
-    session?.close()
-    if (typeof this.#connection === 'function') await session?.connection.close()
+    await this.#source.close()
   }
 }
 

@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import { createRelay, memoryPublisher, type RelayOptions } from 'drizzle-outbox'
+import { jetStreamPublisher } from 'drizzle-outbox/jetstream'
+import pg from 'pg'
+import { expect, it, vi } from 'vitest'
+import { LogReader } from '../../src/event-log/log-reader.js'
+import { claimRelay } from '../../src/event-log/relay-row.js'
+import { Lease } from '../../src/relay/lease.js'
+import { describeEachDriver, orderEvents, orders, type ShopDb } from '../support/drivers.js'
+import { faultyPublisher, unavailableOutcome } from '../support/publishers.js'
+import { withTrouble } from '../support/trouble.js'
+
+const record = (db: ShopDb, count = 1) =>
+  db.transaction(async (tx) => {
+    for (let i = 0; i < count; i++) tx.outbox.add(orderEvents.shipped(`order-${i}`, { carrier: 'x' }))
+  })
+
+const quick: Partial<RelayOptions> = { minPollMs: 5, maxPollMs: 20, minBackoffMs: 5, maxBackoffMs: 10 }
+const isCheckpoint = (statement: string) => statement.includes('set page = greatest')
+const isClaim = (statement: string) => statement.includes('insert into outbox_relays')
+const isRenewal = (statement: string) => statement.includes('set lease_until')
+
+describeEachDriver('races of a relay', (shop) => {
+  it('a renewal that arrives after the release does not take the lease back', async () => {
+    const renewals = vi.fn(() => sleep(100))
+    const meddle = (statement: string) => (isRenewal(statement) ? renewals() : undefined)
+    const slow = withTrouble(shop().db, meddle)['~outbox'].database
+    const lease = await Lease.acquire(slow, { name: 'revived', owner: 'one', leaseMs: 300, marginMs: 10 })
+    await expect.poll(() => renewals.mock.calls.length).toBe(1)
+    await lease?.release()
+    await sleep(150)
+    expect(await claimRelay(slow, 'revived', 'two', 60_000)).toMatchObject({ epoch: '2' })
+  })
+
+  it('a window that could not be opened, because a claim was faster, is not an empty log', async () => {
+    const { db, url } = shop()
+    const { database } = db['~outbox']
+    await record(db)
+    const claim = await claimRelay(database, 'outrun', 'one', 60_000)
+    if (!claim) throw new Error('nobody else can hold it')
+    const reader = await LogReader.load(database, claim, '/shop')
+    const other = new pg.Client(url)
+    await other.connect()
+    await other.query(`begin; update outbox_relays set epoch = epoch + 1 where name = 'outrun'`)
+    const opened = expect(reader.openWindow()).rejects.toMatchObject({ code: 'ERR_OUTBOX_LEASE_LOST' })
+    await sleep(100) // it waits for the row
+    await other.query('commit')
+    await other.end()
+    await opened
+  })
+
+  it('a standby leaves the row alone while others commit', async () => {
+    const { db } = shop()
+    await claimRelay(db['~outbox'].database, 'crowded', 'other', 60_000)
+    const claims = vi.fn()
+    const watched = withTrouble(db, (statement) => isClaim(statement) && claims())
+    const relay = createRelay({ db: watched, name: 'crowded', publisher: memoryPublisher(), ...quick })
+    await relay.start()
+    await expect.poll(() => claims.mock.calls.length).toBe(1)
+    for (let i = 0; i < 20; i++) await record(db)
+    expect(claims.mock.calls.length).toBeLessThan(5)
+    await relay.stop()
+  })
+
+  it('a checkpoint that fails costs the pages since the last one, not the window', async () => {
+    const { db } = shop()
+    await createRelay({ db, name: 'checkpoints', publisher: memoryPublisher() }).drain()
+    await record(db, 100)
+    let failed = false
+    const troubled = withTrouble(db, (statement) => {
+      if (failed || !isCheckpoint(statement)) return
+      failed = true
+      throw new Error('a moment of trouble')
+    })
+    const publisher = memoryPublisher()
+    const relay = createRelay({ db: troubled, name: 'checkpoints', publisher, batchSize: 5, ...quick })
+    let duplicates = 0
+    relay.on('published', (event) => {
+      duplicates += event.duplicates
+    })
+    await relay.drain()
+    expect(failed).toBe(true)
+    expect(publisher.published).toHaveLength(100)
+    expect(duplicates).toBeLessThanOrEqual(15)
+  })
+
+  it('a start that waits for a broker ends with stop', async () => {
+    const publisher = jetStreamPublisher({
+      connection: () => new Promise(() => {}),
+      stream: { name: 'NEVER' },
+    })
+    const relay = createRelay({ db: shop().db, name: 'waiting', publisher })
+    const started = expect(relay.start()).rejects.toMatchObject({ code: 'ERR_OUTBOX_RELAY_STOPPED' })
+    await relay.stop({ timeoutMs: 50 })
+    await started
+    expect(relay.status().state).toBe('stopped')
+  })
+
+  it('a start does not wait for ever for a broker that does not answer', async () => {
+    const publisher = jetStreamPublisher({
+      connection: () => new Promise(() => {}),
+      stream: { name: 'NEVER' },
+      publishTimeoutMs: 50,
+    })
+    const relay = createRelay({ db: shop().db, name: 'unanswered', publisher, ...quick })
+    await relay.start()
+    await expect.poll(() => relay.status()).toMatchObject({ error: { code: 'ERR_OUTBOX_UNAVAILABLE' } })
+    await relay.stop()
+  })
+
+  it('a drain that comes while the relay stops does not leave it running', async () => {
+    const relay = createRelay({ db: shop().db, name: 'restless', publisher: memoryPublisher(), ...quick })
+    await relay.start()
+    const [, drained] = await Promise.allSettled([relay.stop(), relay.drain()])
+    expect(drained.status).toBe('fulfilled')
+    expect(relay.status().state).toBe('stopped')
+  })
+
+  it('a relay that goes on after a pause says so, also within a window', async () => {
+    const { db } = shop()
+    await record(db, 20)
+    const states: string[] = []
+    const { publisher } = faultyPublisher((events) => {
+      states.push(relay.status().state)
+      return states.length === 1 ? unavailableOutcome(events) : undefined
+    })
+    const relay = createRelay({ db, name: 'states', publisher, batchSize: 5, ...quick })
+    await relay.drain()
+    expect(states.slice(0, 4)).toEqual(['publishing', 'paused', 'publishing', 'publishing'])
+  })
+
+  it('an aggregate added beside a statement that fails in a savepoint fails with the savepoint alone', async () => {
+    const { db } = shop()
+    await db.insert(orders).values({ id: 'taken', total: 1 })
+    await db.transaction(async (tx) => {
+      const failing = tx.transaction(async (savepoint) => {
+        const insert = savepoint.insert(orders).values({ id: 'taken', total: 1 }).execute()
+        insert.catch(() => {})
+        await Promise.resolve()
+        savepoint.outbox.add(orderEvents.shipped('in-savepoint', { carrier: 'x' }))
+        await insert
+      })
+      await failing.catch(() => {})
+      tx.outbox.add(orderEvents.shipped('after-savepoint', { carrier: 'x' }))
+    })
+    const { rows } = await db
+      .execute(sql`
+      select aggregate_id from outbox_events where aggregate_id like '%-savepoint'`)
+      .then((result) => (Array.isArray(result) ? { rows: result } : result))
+    expect(rows).toEqual([{ aggregate_id: 'after-savepoint' }])
+  })
+})
