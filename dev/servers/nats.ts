@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { onFreePort } from './free-port.js'
 import { findNatsServer, howToGetNats } from './nats-binary.js'
 import { makePrivateDirectory, type PrivateDirectory } from './private-directory.js'
-import { ServerProcess } from './server-process.js'
+import { type PrivateServer, ServerProcess } from './server-process.js'
 
 export interface NatsOptions {
   /** Default: a free one. */
@@ -19,23 +19,9 @@ export interface NatsOptions {
   readonly binary?: string
 }
 
-export interface NatsServer {
-  readonly url: string
-  readonly port: number
-  /** Holds the JetStream store and the log file. */
-  readonly directory: string
-  /** Another one after `restart()`. */
-  readonly pid: number
+export interface NatsServer extends PrivateServer {
   /** As the server says it: `2.9.10`. */
   readonly version: string
-  /** Ends the server and removes its directory. Again: does nothing. */
-  stop(): Promise<void>
-  /** Ends the server with a signal (default SIGKILL) and keeps its store; resolves once the process is gone. */
-  kill(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again on the same port and store, after ending it (SIGTERM) if it still runs. */
-  restart(): Promise<void>
-  /** Lets the server outlive this process; returns the command that stops and removes it. */
-  keep(): Promise<string>
 }
 
 /** Throws with `howToGetNats` when there is no server to start. */

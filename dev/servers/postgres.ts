@@ -6,7 +6,7 @@ import { onFreePort } from './free-port.js'
 import { launch } from './launch.js'
 import { findPostgres } from './postgres-binaries.js'
 import { makePrivateDirectory, type PrivateDirectory } from './private-directory.js'
-import { ServerProcess } from './server-process.js'
+import { type PrivateServer, ServerProcess } from './server-process.js'
 
 export interface PostgresOptions {
   /** Default: a free one. */
@@ -15,24 +15,10 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>
 }
 
-export interface PostgresServer {
-  /** Superuser `postgres`, database `postgres`. */
-  readonly url: string
-  readonly port: number
-  /** Holds the data directory, the log file and the unix socket. */
-  readonly directory: string
+/** Its `url` is that of superuser `postgres` and database `postgres`; its directory also holds a unix socket. */
+export interface PostgresServer extends PrivateServer {
   /** The folder with the `postgres` and `initdb` that it runs from. */
   readonly binaries: string
-  /** Of the postmaster; another one after `restart()`. */
-  readonly pid: number
-  /** Ends the server and removes its directory. Again: does nothing. */
-  stop(): Promise<void>
-  /** Ends the server with a signal (default SIGKILL) and keeps its data; resolves once all of its processes are gone. */
-  kill(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again on the same port and data, after ending it (SIGINT, a fast shutdown) if it still runs. */
-  restart(): Promise<void>
-  /** Lets the server outlive this process; returns the command that stops and removes it. */
-  keep(): Promise<string>
 }
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {

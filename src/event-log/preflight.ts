@@ -17,7 +17,9 @@ export async function checkDatabase(db: Database, relay: string): Promise<void> 
         (select seqcache from pg_sequence
           where seqrelid = pg_get_serial_sequence('outbox_events', 'position')::regclass)::text as sequence_cache,
         (select cluster = system_identifier::text from outbox_relays, pg_control_system()
-          where name = ${relay}::text)::text as same_cluster`,
+          where name = ${relay}::text)::text as same_cluster,
+        -- in the cluster that wrote it, a row that can be seen has an id below the snapshot's end
+        exists (select from outbox_events where xid >= pg_snapshot_xmax(pg_current_snapshot()))::text as foreign_xids`,
   )
   if (found?.replica === 'true') throw unfit('replica', 'this is a replica; a relay must read the primary')
   if (found?.hides_rows === 'true')
@@ -30,7 +32,7 @@ export async function checkDatabase(db: Database, relay: string): Promise<void> 
       'sequence-cache',
       'the sequence of outbox_events.position has a cache, which breaks order; run: alter sequence outbox_events_position_seq cache 1',
     )
-  if (found.same_cluster === 'false') throw clusterChanged(relay)
+  if (found.same_cluster === 'false' || found.foreign_xids === 'true') throw clusterChanged(relay)
 }
 
 interface Found extends TextRow {
@@ -39,13 +41,14 @@ interface Found extends TextRow {
   readonly sequence_cache: string
   /** Null: the relay is new. */
   readonly same_cluster: string | null
+  readonly foreign_xids: string
 }
 
 /** Transaction ids do not survive a dump: a snapshot of other ids would skip events. */
 export function clusterChanged(relay: string) {
   return unfit(
     'cluster-changed',
-    `relay ${relay} has its checkpoint from another database cluster (a restored dump, a migrated database), where transaction ids mean something else. Delete its row from outbox_relays to publish the whole log again, under the same message ids`,
+    `the log, or the checkpoint of relay ${relay}, comes from another database cluster (a restored dump, a migrated database), where transaction ids mean something else. To publish the whole log again, under the same message ids, run while nothing writes: begin; update outbox_events set xid = pg_current_xact_id(); delete from outbox_relays; commit`,
   )
 }
 

@@ -1,5 +1,6 @@
 import { LogReader } from '../event-log/log-reader.js'
 import type { RecordedEvent } from '../events/domain-event.js'
+import type { PublishOutcome } from '../publishers/publisher.js'
 import { Checkpoints } from './checkpoints.js'
 import type { Lease } from './lease.js'
 import type { RelayContext } from './relay-context.js'
@@ -29,14 +30,14 @@ export class Leader {
       const waiting = drains.current()
       if (await reader.openWindow()) {
         this.#context.enter('publishing')
-        await this.#publishWindow(reader)
         this.#pollMs = options.minPollMs
+        if (await this.#publishWindow(reader)) continue
       } else {
         this.#context.resume()
         for (const waiter of waiting) waiter.resolve()
-        this.#context.enter('idle')
-        await this.#idle()
       }
+      this.#context.enter('idle')
+      await this.#idle()
     }
   }
 
@@ -47,8 +48,12 @@ export class Leader {
     this.#lease.lost.throwIfAborted()
   }
 
-  /** Page by page, the next one read while one is published. A page is checkpointed after its acknowledgements. */
-  async #publishWindow(reader: LogReader): Promise<void> {
+  /**
+   * Page by page, the next one read while one is published. A page is checkpointed after its acknowledgements.
+   *
+   * @returns how many events it had.
+   */
+  async #publishWindow(reader: LogReader): Promise<number> {
     const { events, options, stopping } = this.#context
     const { batchSize } = options
     const checkpoints = new Checkpoints(reader)
@@ -56,33 +61,33 @@ export class Leader {
     let ahead = reader.readPage(reader.page, batchSize)
     for (;;) {
       const page = await ahead
-      const last = page.length < batchSize ? undefined : page.at(-1)
-      if (last !== undefined && !stopping.aborted) {
-        ahead = reader.readPage(last.position, batchSize)
+      const more = page.length < batchSize ? undefined : page.at(-1)?.position // undefined: the window ends here
+      if (more !== undefined && !stopping.aborted) {
+        ahead = reader.readPage(more, batchSize)
         ahead.catch(() => {}) // thrown above, unless publishing throws first
       }
       await this.#publishPage(page)
       published += page.length
-      if (last === undefined) break
-      checkpoints.save(last.position)
-      if (stopping.aborted) return checkpoints.flush()
+      if (more === undefined) break
+      checkpoints.save(more)
+      if (stopping.aborted) {
+        await checkpoints.flush()
+        return published
+      }
     }
     await checkpoints.flush()
     await reader.closeWindow()
     events.emit({ type: 'checkpoint', events: published })
+    return published
   }
 
   async #publishPage(page: readonly RecordedEvent[]): Promise<void> {
-    const { events, options } = this.#context
+    const { events } = this.#context
     let pending = page
     while (pending.length > 0) {
       this.#lease.assertSure()
       const started = performance.now()
-      const outcome = await options.publisher.publish(pending, {
-        signal: this.#signal,
-        maySend: () => this.#lease.isSure(),
-      })
-      const { unacknowledged, duplicates, refused, unavailable } = outcome
+      const { unacknowledged, duplicates, refused, unavailable, failure } = await this.#hand(pending)
       const count = pending.length - unacknowledged.length
       pending = unacknowledged
       if (count > 0) {
@@ -92,9 +97,19 @@ export class Leader {
       }
       for (const error of refused) events.emit({ type: 'refused', error })
       this.#signal.throwIfAborted()
-      const reason = unavailable ?? refused[0] ?? (count === 0 ? this.#unexplained() : undefined)
+      const reason = unavailable ?? refused[0] ?? failure ?? (count === 0 ? this.#unexplained() : undefined)
       if (reason !== undefined) await this.#pause(reason)
       if (unavailable !== undefined) await this.#prepare()
+    }
+  }
+
+  /** A publisher that rejects has broken its promise; the relay keeps its own. */
+  async #hand(events: readonly RecordedEvent[]): Promise<PublishOutcome & { readonly failure?: Error }> {
+    const maySend = () => this.#lease.isSure()
+    try {
+      return await this.#context.options.publisher.publish(events, { signal: this.#signal, maySend })
+    } catch (error) {
+      return { unacknowledged: events, duplicates: 0, refused: [], failure: toError(error) }
     }
   }
 

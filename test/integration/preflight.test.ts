@@ -3,6 +3,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { createRelay, memoryPublisher, migrateOutbox, type RelayOptions, withOutbox } from 'drizzle-outbox'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
+import { orderEvents } from '../support/drivers.js'
 import { freshDatabase } from '../support/servers.js'
 
 const publisher = memoryPublisher()
@@ -52,6 +53,23 @@ describe('relay.start', () => {
     })
     expect(relay.status().state).toBe('stopped')
     await relay.stop()
+  })
+
+  it('publishes the log of another cluster, in its order, once its message was followed', async () => {
+    const { db } = await database()
+    const record = (id: string) =>
+      db.transaction(async (tx) => tx.outbox.add(orderEvents.shipped(id, { carrier: 'x' })))
+    for (const id of ['a', 'b', 'c']) await record(id)
+    // As a dump from a cluster with higher transaction ids leaves it.
+    await db.execute(sql`update outbox_events set xid = (900000000000 - position)::text::xid8`)
+    const memory = memoryPublisher()
+    const relay = createRelay({ db, publisher: memory })
+    const error = await relay.start().catch((thrown: Error) => thrown)
+    expect(error).toMatchObject({ code: 'ERR_OUTBOX_DATABASE_UNFIT', details: { reason: 'cluster-changed' } })
+    await db.execute(sql.raw(/begin; .* commit/.exec((error as Error).message)?.[0] ?? ''))
+    await record('d')
+    await relay.drain()
+    expect(memory.published.map(({ subject }) => subject)).toEqual(['a', 'b', 'c', 'd'])
   })
 
   it('refuses row-level security, which hides events without an error', async () => {

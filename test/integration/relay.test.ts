@@ -163,6 +163,42 @@ describeEachDriver('relay', (shop) => {
     expect(published().filter(({ subject }) => subject === 'poison')).toHaveLength(2)
   })
 
+  it('waits and tries again when a publisher breaks its promise and rejects', async () => {
+    const { db } = shop()
+    let attempts = 0
+    const { publisher, published } = faultyPublisher(() => {
+      if (++attempts === 1) throw new Error('a bug in the publisher')
+      return undefined
+    })
+    const relay = await relayOf(db, { publisher })
+    const paused = vi.fn()
+    relay.on('paused', paused)
+    await record(db, 'rejected')
+    await relay.drain()
+    expect(published()).toHaveLength(1)
+    expect(paused).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ by: 'broker', error: new Error('a bug in the publisher') }),
+    )
+  })
+
+  it('does not spin over an event that no snapshot sees', async () => {
+    const { db } = shop()
+    const publisher = memoryPublisher()
+    const relay = await relayOf(db, { publisher, minPollMs: 50, maxPollMs: 50 })
+    const windows = vi.fn()
+    relay.on('checkpoint', windows)
+    await relay.start()
+    await record(db, 'seen')
+    await db.execute(sql`
+      insert into outbox_events (xid, id, aggregate_type, aggregate_id, aggregate_version, type, data)
+      values ('900000000000', gen_random_uuid(), 'order', 'from elsewhere', 1, 'order.placed', '{}')`)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(windows.mock.calls.length).toBeLessThan(20)
+    await record(db, 'seen')
+    await expect.poll(() => publisher.published).toHaveLength(2)
+    await db.execute(sql`delete from outbox_events where xid = '900000000000'`)
+  })
+
   it('publishes nothing more once another has taken over, and takes over again when that one lets go', async () => {
     const { db } = shop()
     const publisher = memoryPublisher()
