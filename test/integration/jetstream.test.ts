@@ -163,12 +163,12 @@ describeWithNats('JetStream', (natsUrl) => {
     })
 
     it('asks a function for the subject, and refuses one that is none', async () => {
-      await (await manager()).streams.add({ name: stream, subjects: [`own.${stream}.>`] })
       await shop.db.transaction(async (tx) => {
         tx.outbox.add(orderEvents.shipped('good', { carrier: 'x' }))
         tx.outbox.add(orderEvents.shipped('*', { carrier: 'x' }))
       })
       const publisher = publisherOf({
+        stream: { name: stream, create: { subjects: [`own.${stream}.>`] } },
         subject: ({ aggregateId }) => `own.${stream}.${aggregateId.replaceAll(' ', '_')}`,
       })
       const relay = relayOf({ publisher })
@@ -247,6 +247,7 @@ describeWithNats('JetStream', (natsUrl) => {
     it.each([
       ['stream.name', { stream: { name: 'a.b' } }],
       ['subjectPrefix', { subjectPrefix: 'a.*' }],
+      ['stream.create', { subject: () => 'own', stream: { name: 'OWN', create: true } }],
       ['window', { window: 0 }],
       ['publishTimeoutMs', { publishTimeoutMs: 0 }],
     ])('refuses a wrong %s at once', (option, options) => {

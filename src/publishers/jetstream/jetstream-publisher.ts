@@ -75,6 +75,11 @@ class JetStreamPublisher implements Publisher {
       throw invalidOption('window', 'must be a whole number from 1')
     if (!Number.isInteger(publishTimeoutMs) || publishTimeoutMs < 1)
       throw invalidOption('publishTimeoutMs', 'must be a whole number of milliseconds')
+    if (subject !== undefined && stream.create === true)
+      throw invalidOption(
+        'stream.create',
+        'with a subject function, say which subjects: create: { subjects: […] }',
+      )
     const { subjectPrefix = encodeToken(stream.name.toLowerCase()) } = options
     checkSubjectPrefix('subjectPrefix', subjectPrefix)
 

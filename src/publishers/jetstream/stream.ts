@@ -19,7 +19,8 @@ export interface StreamOptions {
   readonly name: string
   /**
    * Creates the stream when it is missing as the relay starts: `true`, or settings of your own on top of ours (file
-   * storage, the subjects of this publisher, no limits). A stream that exists is never changed.
+   * storage, the subjects of this publisher, no limits). With a `subject` function the settings must name the subjects.
+   * A stream that exists is never changed.
    *
    * @default false
    */
