@@ -70,6 +70,8 @@ export class UnitOfWork {
    * @throws `ERR_OUTBOX_CONCURRENCY`, `ERR_OUTBOX_TRANSACTION_LOST`, `ERR_OUTBOX_SAVEPOINTS_OVERLAP`
    */
   async flush(metadata: () => Metadata): Promise<void> {
+    // postgres.js rejects when the connection is lost, and lets the callback run on.
+    if (this.#ended) throw transactionLost()
     this.#ended = true
     if (this.#journal.overlapping)
       throw new OutboxError(

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
+import type { TxOf } from 'drizzle-outbox'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import pg from 'pg'
 import { expect, it } from 'vitest'
@@ -16,41 +18,35 @@ async function killIdleInTransaction(url: string): Promise<void> {
   await admin.end()
 }
 
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-
 describeEachDriver('a connection lost in mid-transaction', (shop, driver) => {
   it.each([
     ['before the aggregate is added', false],
     ['after the aggregate is added', true],
   ])('%s leaves no event, rejects, and lets the process live', async (_, addedBefore) => {
-    const { db, url } = shop()
+    const { db, url, open } = shop()
+    // One connection of postgres.js: others' work makes it connect anew, and there the rest of the callback goes.
+    const fragile = open({}, driver === 'postgres.js' ? 1 : 2)
     const order = Order.place(`lost-${addedBefore}`)
-    let others: Promise<unknown> = Promise.resolve()
-    const run = db.transaction(async (tx) => {
+    let callback: Promise<void> = Promise.resolve()
+    const place = async (tx: TxOf<ShopDb>) => {
       await tx.insert(orders).values({ id: order.id, total: 1 })
       if (addedBefore) tx.outbox.add(order)
-      await sleep(20)
+      const others = fragile.execute(sql`select 1`)
       await killIdleInTransaction(url)
-      // Work of others makes postgres.js connect anew, and the rest of this callback goes there.
-      others = Promise.allSettled(Array.from({ length: 20 }, () => db.execute(sql`select pg_sleep(0.01)`)))
-      await sleep(100)
+      await others
       if (!addedBefore) tx.outbox.add(order)
+    }
+    const run = fragile.transaction((tx) => {
+      callback = place(tx)
+      return callback
     })
     await expect(run).rejects.toThrow()
-    await others
-    await sleep(100)
-    expect(await idsInLog(db)).not.toContain(order.id)
+    await callback.catch(() => {}) // postgres.js lets it run on
+    await sleep(50) // and whatever follows it
+    expect((await recordedEvents(db)).map(({ aggregateId }) => aggregateId)).not.toContain(order.id)
     expect(order.pendingEvents).toHaveLength(1)
-  })
 
-  it('leaves the pool usable', async () => {
-    const { db } = shop()
-    await db.transaction(async (tx) => tx.outbox.add(Order.place('afterwards')))
-    expect(await idsInLog(db)).toContain('afterwards')
-    expect(driver).toBeTypeOf('string')
+    await db.transaction(async (tx) => tx.outbox.add(order))
+    expect((await recordedEvents(db)).filter(({ aggregateId }) => aggregateId === order.id)).toHaveLength(1)
   })
 })
-
-async function idsInLog(db: ShopDb): Promise<string[]> {
-  return (await recordedEvents(db)).map(({ aggregateId }) => aggregateId)
-}

@@ -31,21 +31,25 @@ export class Order extends AggregateRoot<typeof orderEvents> {
   }
 }
 
-function openNodePostgres(url: string, options?: Partial<OutboxOptions>) {
-  const client = new pg.Pool({ connectionString: url, max: 10 })
+function openNodePostgres(url: string, options?: Partial<OutboxOptions>, max = 10) {
+  const client = new pg.Pool({ connectionString: url, max })
   const db = withOutbox(drizzleNodePostgres({ client }), { source: '/shop', ...options })
   return { db, close: () => client.end() }
 }
 
-function openPostgresJs(url: string, options?: Partial<OutboxOptions>) {
-  const client = postgres(url, { max: 10, onnotice: () => {} })
+function openPostgresJs(url: string, options?: Partial<OutboxOptions>, max = 10) {
+  const client = postgres(url, { max, onnotice: () => {} })
   const db = withOutbox(drizzlePostgresJs({ client }), { source: '/shop', ...options })
-  return { db, close: () => client.end() }
+  return { db, close: () => client.end({ timeout: 1 }) } // seconds; without it a hanging slot is waited for
 }
 
 /** One of the drivers stands for the type of all: what the tests use of them is the same. */
 export type ShopDb = ReturnType<typeof openNodePostgres>['db']
-type Open = (url: string, options?: Partial<OutboxOptions>) => { db: ShopDb; close: () => Promise<void> }
+type Open = (
+  url: string,
+  options?: Partial<OutboxOptions>,
+  connections?: number,
+) => { db: ShopDb; close: () => Promise<void> }
 
 const drivers: readonly { readonly name: string; readonly open: Open }[] = [
   { name: 'node-postgres', open: openNodePostgres },
@@ -56,7 +60,7 @@ export interface Shop {
   readonly db: ShopDb
   readonly url: string
   /** Another database object on the same database. */
-  open(options?: Partial<OutboxOptions>): ShopDb
+  open(options?: Partial<OutboxOptions>, connections?: number): ShopDb
 }
 
 /** The tests once on each driver, each time on a database of its own with the shop's and the outbox tables. */
@@ -68,8 +72,8 @@ export function describeEachDriver(name: string, tests: (shop: () => Shop, drive
       beforeAll(async () => {
         const database = await freshDatabase()
         cleanUp.unshift(() => database.drop())
-        const open: Shop['open'] = (options) => {
-          const { db, close } = driver.open(database.url, options)
+        const open: Shop['open'] = (options, connections) => {
+          const { db, close } = driver.open(database.url, options, connections)
           cleanUp.unshift(close)
           return db
         }
