@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Aggregate } from '../aggregate/aggregate.js'
 import { OutboxError } from '../errors.js'
-import { aggregateKey, appendEvents, type Heads, type NewEvent, readVersion } from '../event-log/append.js'
+import { appendEvents, type Heads, readVersion } from '../event-log/append.js'
 import type { Database } from '../event-log/database.js'
 import { holdsFence, setFence } from '../event-log/fence.js'
+import { aggregateKey, type NewEvent } from '../event-log/new-event.js'
 import type { DomainEvent } from '../events/domain-event.js'
 import { checkMetadata, type Metadata, mergeMetadata } from '../events/metadata.js'
 import { type EventRecord, jsonOf, nextOrdinal } from '../events/record-event.js'
@@ -79,20 +80,18 @@ export class UnitOfWork {
         'savepoints of one transaction ran side by side; await each tx.transaction(…) before the next one',
         {},
       )
-    const events = this.#journal.pendingEvents()
-    if (events.length > 0) await this.#append(events, metadata)
+    const [first, ...others] = this.#journal.pendingEvents()
+    if (first !== undefined) await this.#append([first, ...others], metadata)
     // COMMIT of an aborted transaction is a rollback that some drivers report as success; no hook may run after it.
     else if (this.#journal.hooks().length > 0 && !(await holdsFence(this.#tx, this.#fence?.value)))
       throw transactionLost()
   }
 
-  async #append(events: readonly EventRecord[], metadata: () => Metadata): Promise<void> {
+  async #append(events: readonly [EventRecord, ...EventRecord[]], metadata: () => Metadata): Promise<void> {
     const common = [checkMetadata(metadata()), ...this.#journal.metadata()]
-    const heads = await appendEvents(
-      this.#tx,
-      events.map((event) => toNewEvent(event, common)),
-      this.#fence?.value,
-    )
+    const [first, ...others] = events
+    const rows = others.map((event) => toNewEvent(event, common))
+    const heads = await appendEvents(this.#tx, [toNewEvent(first, common), ...rows], this.#fence?.value)
     if (heads.size === 0) throw transactionLost()
     for (const { expectedVersion, events: own } of this.#journal.enlisted()) {
       const [first] = own

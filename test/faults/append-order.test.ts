@@ -24,9 +24,12 @@ it.each(drivers)(`gives positions in the order recorded, over %s (seed ${runSeed
     expect(row?.value).toBe('off')
 
     const random = new Random(runSeed)
-    const flushes = random.times(200, () =>
-      random.times(2 + random.below(8), () => accountEvents.noted(`a${random.below(6)}`, { text: '' })),
-    )
+    const anyAccount = () => `a${random.below(6)}`
+    // Of one event, of several of one account, of several of several: a statement for each.
+    const flushes = random.times(300, () => {
+      const only = random.chance(0.4) ? anyAccount() : undefined
+      return random.times(1 + random.below(9), () => accountEvents.noted(only ?? anyAccount(), { text: '' }))
+    })
     const recorded = flushes.map((events) => events.map(({ id }) => id))
     const write = async () => {
       for (let events = flushes.pop(); events !== undefined; events = flushes.pop()) {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import { expect, it } from 'vitest'
-import { appendEvents, type NewEvent } from '../../src/event-log/append.js'
+import { appendEvents } from '../../src/event-log/append.js'
 import { holdsFence, setFence } from '../../src/event-log/fence.js'
+import type { NewEvent } from '../../src/event-log/new-event.js'
 import { describeEachDriver } from '../support/drivers.js'
 
 const eventOf = (aggregateId: string): NewEvent => ({
