@@ -136,13 +136,7 @@ function isSpec(shape: Shape): shape is EventSpec {
 
 /** The definition of a wire name, for readers. */
 export function definitionOfType(events: AnyEvents, type: string): EventDefinition {
-  for (const definition of events['~outbox'].definitions.values())
-    if (definition.type === type) return definition
-  throw new OutboxError(
-    'ERR_OUTBOX_EVENT_UNKNOWN',
-    `${events['~outbox'].prefix} has no event of type ${type}`,
-    {
-      type,
-    },
-  )
+  const { definitions, prefix } = events['~outbox']
+  for (const definition of definitions.values()) if (definition.type === type) return definition
+  throw new OutboxError('ERR_OUTBOX_EVENT_UNKNOWN', `${prefix} has no event of type ${type}`, { type })
 }
