@@ -28,6 +28,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_AGGREGATE_STALE: { readonly aggregateType: string; readonly aggregateId: string }
   /** The aggregate was added to another transaction that has not ended. */
   ERR_OUTBOX_AGGREGATE_IN_USE: Record<never, never>
+  /** The event was committed by an earlier transaction. */
+  ERR_OUTBOX_EVENT_STORED: { readonly eventId: string }
   /** Metadata that CloudEvents cannot carry. */
   ERR_OUTBOX_METADATA_INVALID: { readonly name: string }
   /** Somebody else recorded events of this aggregate since it was loaded. */

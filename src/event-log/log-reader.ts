@@ -48,7 +48,8 @@ export class LogReader {
           update outbox_relays set next = pg_current_snapshot(), page = null
           from news
           where news.found and ${this.#isOurs()} and next is null and snapshot::text = ${snapshot}::text
-          returning next
+          -- Whatever the session's setting: the window, and all commits that it sees, are on disk before it is read.
+          returning next, set_config('synchronous_commit', 'on', true)
         )
         select found::text, epoch::text, snapshot::text, next::text as before,
           (select next from opened)::text as opened

@@ -4,7 +4,7 @@ const MAX_DEPTH = 200
 
 /**
  * Everything in `value` that JSON, or PostgreSQL's reading of it, would drop, change or refuse, as issues with paths.
- * Empty: `JSON.parse(JSON.stringify(value))` gives the same value back, and so does the log.
+ * Empty: the log gives the same value back, but for properties that are `undefined` (absent) and `-0` (zero).
  */
 export function jsonIssues(value: unknown): EventIssue[] {
   const issues: EventIssue[] = []

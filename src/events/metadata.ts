@@ -24,8 +24,11 @@ const RESERVED = new Set([
   ...['sequence', 'partitionkey', 'schemaversion', 'correlationid', 'causationid', 'traceparent'],
 ])
 
-/** Throws `ERR_OUTBOX_METADATA_INVALID` when a CloudEvent could not carry it. */
+/** A copy that nobody can change. @throws `ERR_OUTBOX_METADATA_INVALID` when a CloudEvent could not carry it. */
 export function checkMetadata(metadata: Metadata): Metadata {
+  for (const name of Object.keys(metadata))
+    if (name !== 'extensions' && !FIELDS.some((field) => field === name))
+      throw invalid(name, 'is not a field of metadata; your own attributes go into extensions')
   for (const field of FIELDS) {
     const value = metadata[field]
     if (value !== undefined && (typeof value !== 'string' || value === '' || !isStorable(value)))
@@ -38,7 +41,8 @@ export function checkMetadata(metadata: Metadata): Metadata {
     if (!isExtensionValue(value))
       throw invalid(name, 'an extension is a string, a 32-bit integer or a boolean')
   }
-  return metadata
+  const { extensions } = metadata
+  return Object.freeze({ ...metadata, ...(extensions && { extensions: Object.freeze({ ...extensions }) }) })
 }
 
 /** The later one wins, field by field and extension by extension. */

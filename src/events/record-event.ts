@@ -96,6 +96,24 @@ export function toEventRecord(event: DomainEvent): EventRecord {
 }
 
 function adoptEvent(event: DomainEvent): EventRecord {
+  const { id, type, schemaVersion, occurredAt } = event
+  if (
+    !UUID.test(id) ||
+    typeof type !== 'string' ||
+    !isStorable(type) ||
+    !Number.isInteger(schemaVersion) ||
+    !(occurredAt instanceof Date && Number.isFinite(occurredAt.getTime()))
+  )
+    throw new OutboxError(
+      'ERR_OUTBOX_EVENT_INVALID',
+      `not an event: ${UUID.test(id) ? String(type) : 'no UUID as id'}`,
+      {
+        type: String(type),
+        issues: [
+          { message: 'needs a UUID as id, a type, a schemaVersion and a date in occurredAt', path: [] },
+        ],
+      },
+    )
   checkAggregateId(event.aggregateType, event.aggregateId)
   return new EventRecord(
     event.id,
@@ -111,6 +129,7 @@ function adoptEvent(event: DomainEvent): EventRecord {
   )
 }
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const MAX_AGGREGATE_ID = 512
 
 /** An id is a key in the database, a CloudEvents `subject` and a header: text that all of them can carry. */

@@ -28,7 +28,7 @@ export class Drains {
 
   /** Those who wait now. Take them before looking at the log: who asks during the look has not been answered by it. */
   current(): readonly Waiter[] {
-    return this.#waiting
+    return [...this.#waiting]
   }
 
   reject(error: unknown): void {

@@ -107,7 +107,8 @@ export class Leader {
   async #hand(events: readonly RecordedEvent[]): Promise<PublishOutcome & { readonly failure?: Error }> {
     const maySend = () => this.#lease.isSure()
     try {
-      return await this.#context.options.publisher.publish(events, { signal: this.#signal, maySend })
+      const published = this.#context.options.publisher.publish(events, { signal: this.#signal, maySend })
+      return await untilAborted(published, this.#context.aborting)
     } catch (error) {
       return { unacknowledged: events, duplicates: 0, refused: [], failure: toError(error) }
     }

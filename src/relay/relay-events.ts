@@ -4,7 +4,7 @@ import type { OutboxError } from '../errors.js'
 export type RelayEvent =
   /** This relay leads under its name from now on. */
   | { readonly type: 'leaseAcquired'; readonly epoch: number }
-  /** Another relay has taken over; this one stands by. */
+  /** Another relay has taken over, or the lease could not be renewed in time. */
   | { readonly type: 'leaseLost'; readonly error: OutboxError<'ERR_OUTBOX_LEASE_LOST'> }
   /** The broker has acknowledged events. `duplicates` of them it had already. */
   | {
@@ -50,12 +50,14 @@ export class RelayEvents {
   emit(event: RelayEvent): void {
     for (const listener of this.#listeners.get(event.type) ?? []) {
       try {
-        listener(event)
+        Promise.resolve(listener(event)).catch(warn)
       } catch (error) {
-        process.emitWarning(error instanceof Error ? error : String(error), {
-          type: 'OutboxRelayListenerError',
-        })
+        warn(error)
       }
     }
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error), { type: 'OutboxRelayListenerError' })
 }

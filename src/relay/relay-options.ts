@@ -55,8 +55,8 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   if (!/^[\w.:-]{1,63}$/.test(resolved.name))
     throw invalidOption('name', 'must be 1 to 63 letters, digits, or any of . : - _')
   for (const option of POSITIVE)
-    if (!Number.isInteger(resolved[option]) || resolved[option] < 1)
-      throw invalidOption(option, `must be a whole number from 1, not ${resolved[option]}`)
+    if (!Number.isInteger(resolved[option]) || resolved[option] < 1 || resolved[option] > MAX_TIMER_MS)
+      throw invalidOption(option, `must be a whole number from 1 to ${MAX_TIMER_MS}, not ${resolved[option]}`)
   if (resolved.maxPollMs < resolved.minPollMs) throw invalidOption('maxPollMs', 'must not be below minPollMs')
   if (resolved.maxBackoffMs < resolved.minBackoffMs)
     throw invalidOption('maxBackoffMs', 'must not be below minBackoffMs')
@@ -67,6 +67,9 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
     )
   return resolved
 }
+
+/** Longer timers of Node.js fire at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
 
 const POSITIVE = [
   'batchSize',

@@ -6,7 +6,12 @@ import { Leader, toError } from './leader.js'
 import { Lease } from './lease.js'
 import { RelayContext } from './relay-context.js'
 import { type RelayEventOf, RelayEvents, type RelayEventType } from './relay-events.js'
-import { type RelayOptions, type ResolvedRelayOptions, resolveRelayOptions } from './relay-options.js'
+import {
+  MAX_TIMER_MS,
+  type RelayOptions,
+  type ResolvedRelayOptions,
+  resolveRelayOptions,
+} from './relay-options.js'
 import type { RelayState, RelayStatus } from './relay-status.js'
 import { sleep, untilAborted } from './sleep.js'
 
@@ -62,6 +67,9 @@ class LogRelay implements Relay {
   #status: { state: RelayState; since: Date; error?: Error } = { state: 'stopped', since: new Date() }
   #epoch: number | undefined
   #published = 0
+  /** Somebody called `start`: a drain that ends leaves it running. */
+  #wanted = false
+  #draining = 0
   #context: RelayContext | undefined
   #starting: Promise<void> | undefined
   #running: Promise<void> | undefined
@@ -75,7 +83,12 @@ class LogRelay implements Relay {
   }
 
   start(): Promise<void> {
-    if (this.#stopped !== undefined) return this.#stopped.then(() => this.start())
+    this.#wanted = true
+    return this.#begin()
+  }
+
+  #begin(): Promise<void> {
+    if (this.#stopped !== undefined) return this.#stopped.then(() => this.#begin())
     this.#starting ??= this.#start()
     return this.#starting
   }
@@ -124,6 +137,7 @@ class LogRelay implements Relay {
     const lease = await Lease.acquire(context.leaseDb, { name, owner: this.#owner, leaseMs, marginMs })
     if (lease === undefined) {
       context.enter('standby')
+      context.resume()
       // Not woken by commits: they are the leader's business, and each look locks its row.
       return sleep(Math.min(STANDBY_POLL_MS, leaseMs), context.stopping)
     }
@@ -144,6 +158,7 @@ class LogRelay implements Relay {
   }
 
   async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#wanted = false
     if (this.#starting === undefined) return
     this.#stopped ??= this.#stop(timeoutMs)
     return this.#stopped
@@ -152,7 +167,7 @@ class LogRelay implements Relay {
   async #stop(timeoutMs: number): Promise<void> {
     this.#enter('stopping')
     this.#context?.stop()
-    const timer = setTimeout(() => this.#context?.abort(), timeoutMs)
+    const timer = setTimeout(() => this.#context?.abort(), Math.min(timeoutMs, MAX_TIMER_MS))
     await this.#starting?.catch(() => {})
     await this.#running
     clearTimeout(timer)
@@ -169,12 +184,15 @@ class LogRelay implements Relay {
   }
 
   async drain({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const ownRun = this.#starting === undefined || this.#stopped !== undefined
-    await this.start()
+    this.#draining++
     try {
+      signal?.throwIfAborted()
+      await (signal ? untilAborted(this.#begin(), signal) : this.#begin())
       await this.#context?.drained(signal)
     } finally {
-      if (ownRun) await this.stop()
+      this.#draining--
+      const ownRun = !this.#wanted && this.#draining === 0
+      if (ownRun) await this.stop(signal?.aborted ? { timeoutMs: 0 } : {})
     }
   }
 

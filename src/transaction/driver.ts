@@ -16,6 +16,7 @@ export function checkDrizzleDatabase(db: RawDb): DrizzleDatabase {
   const database = db as DrizzleDatabase
   if (!is(database?.dialect, PgDialect))
     throw invalidOption('db', 'must be a PostgreSQL database made by drizzle(…)')
+  if ('rollback' in database) throw invalidOption('db', 'is a transaction; give the database itself')
   if (database['~outbox'] !== undefined) throw invalidOption('db', 'already has an outbox')
   return database
 }
@@ -35,10 +36,17 @@ export function needsFence({ $client: client }: DrizzleDatabase): boolean {
  * was running rejects either way.
  */
 export function surviveLostConnections({ $client: client }: DrizzleDatabase): void {
-  if (!isEmitter(client) || guarded.has(client)) return
+  if (!guard(client)) return
+  // A pool: its connections too, as they are taken, because some may be there already.
+  if ('totalCount' in client) client.on('acquire', (connection) => void guard(connection))
+}
+
+/** @returns whether it has got its listener now. */
+function guard(client: unknown): client is Emitter {
+  if (!isEmitter(client) || guarded.has(client)) return false
   guarded.add(client)
   client.on('error', ignore)
-  if ('totalCount' in client) client.on('connect', (connection) => void connection?.on('error', ignore))
+  return true
 }
 
 const guarded = new WeakSet<object>()

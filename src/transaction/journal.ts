@@ -33,6 +33,13 @@ export interface Enlisted {
 /** Aggregates that had events rolled back under them, with one of those. */
 const stale = new WeakMap<Aggregate, DomainEvent>()
 
+/** Events that a transaction has committed. */
+const stored = new WeakSet<DomainEvent>()
+
+export function markStored(events: readonly EventRecord[]): void {
+  for (const event of events) stored.add(event)
+}
+
 /** The open transaction that an aggregate was added to: in two of them its events would be stored twice. */
 const holders = new WeakMap<Aggregate, Journal>()
 
@@ -43,11 +50,16 @@ const holders = new WeakMap<Aggregate, Journal>()
 export class Journal {
   readonly #entries: Entry[] = []
   readonly #savepoints: Savepoint[] = []
-  readonly #rolledBack = new Set<DomainEvent>()
+  readonly #rolledBack: { readonly after: number; readonly until: number }[] = []
   #overlapping = false
 
   addEvent(event: DomainEvent): void {
-    this.#entries.push({ kind: 'event', event: toEventRecord(event), ordinal: nextOrdinal() })
+    const record = toEventRecord(event)
+    if (stored.has(record))
+      throw new OutboxError('ERR_OUTBOX_EVENT_STORED', `event ${event.id} is in the log already`, {
+        eventId: event.id,
+      })
+    this.#entries.push({ kind: 'event', event: record, ordinal: nextOrdinal() })
   }
 
   addAggregate(aggregate: Aggregate, expectedVersion: number | undefined): void {
@@ -60,6 +72,12 @@ export class Journal {
         'the aggregate was added to another transaction that has not ended',
         {},
       )
+    // Recorded in a savepoint that was rolled back, by an aggregate that nobody had added by then.
+    const [gone] = aggregate.pendingEvents.filter((event) => this.#isRolledBack(event))
+    if (gone !== undefined) {
+      stale.set(aggregate, gone)
+      throw aggregateStale(gone.aggregateType, gone.aggregateId)
+    }
     holders.set(aggregate, this)
     this.#entries.push({ kind: 'aggregate', aggregate, expectedVersion })
   }
@@ -86,17 +104,23 @@ export class Journal {
   /** Forgets what was done since, and tells the aggregates that they are ahead of the database. */
   rollBackSavepoint(savepoint: Savepoint): void {
     this.releaseSavepoint(savepoint)
-    for (const { aggregate, events } of this.enlisted()) {
-      const lost = events.filter((event) => ordinalOf(toEventRecord(event)) > savepoint.ordinal)
+    const before = this.enlisted()
+    this.#rolledBack.push({ after: savepoint.ordinal, until: nextOrdinal() })
+    for (const { aggregate, events } of before) {
+      holders.delete(aggregate)
+      const lost = events.filter((event) => this.#isRolledBack(event))
       const [first] = lost
       if (first === undefined) continue
-      for (const event of lost) this.#rolledBack.add(event)
       stale.set(aggregate, first)
       aggregate.eventsRolledBack?.(lost)
     }
-    this.releaseAggregates()
     this.#entries.splice(savepoint.entries)
     for (const { aggregate } of this.enlisted()) holders.set(aggregate, this)
+  }
+
+  #isRolledBack(event: DomainEvent): boolean {
+    const ordinal = ordinalOf(toEventRecord(event))
+    return this.#rolledBack.some(({ after, until }) => ordinal > after && ordinal < until)
   }
 
   /**
@@ -114,16 +138,16 @@ export class Journal {
       if (entry.kind !== 'aggregate') continue
       const { aggregate, expectedVersion = found.get(aggregate)?.expectedVersion ?? aggregate.version } =
         entry
-      const events = aggregate.pendingEvents.filter((event) => !this.#rolledBack.has(event))
+      const events = aggregate.pendingEvents.filter((event) => !this.#isRolledBack(event))
       found.set(aggregate, { aggregate, expectedVersion, events })
     }
     return [...found.values()]
   }
 
-  /** All events in the order in which they were recorded, or added by themselves. */
-  pendingEvents(): EventRecord[] {
+  /** All events, of these aggregates and by themselves, in the order in which they were recorded or added. */
+  pendingEvents(enlisted: readonly Enlisted[]): EventRecord[] {
     const pending = new Map<EventRecord, number>()
-    for (const { events } of this.enlisted())
+    for (const { events } of enlisted)
       for (const event of events.map(toEventRecord)) pending.set(event, ordinalOf(event))
     for (const entry of this.#entries)
       if (entry.kind === 'event' && !pending.has(entry.event)) pending.set(entry.event, entry.ordinal)

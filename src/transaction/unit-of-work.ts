@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Aggregate } from '../aggregate/aggregate.js'
-import { OutboxError } from '../errors.js'
+import { invalidOption, OutboxError } from '../errors.js'
 import { appendEvents, type Heads, readVersion } from '../event-log/append.js'
 import type { Database } from '../event-log/database.js'
 import { holdsFence, setFence } from '../event-log/fence.js'
@@ -8,7 +8,7 @@ import { aggregateKey, type NewEvent } from '../event-log/new-event.js'
 import type { DomainEvent } from '../events/domain-event.js'
 import { checkMetadata, type Metadata, mergeMetadata } from '../events/metadata.js'
 import { type EventRecord, jsonOf, nextOrdinal } from '../events/record-event.js'
-import { Journal, type Savepoint } from './journal.js'
+import { type Enlisted, Journal, markStored, type Savepoint } from './journal.js'
 import type { TransactionOutbox } from './outbox-db.js'
 
 /** One transaction's side of the outbox: takes events in, flushes them before COMMIT, settles them after it. */
@@ -28,6 +28,9 @@ export class UnitOfWork {
   readonly #fenced: boolean
   readonly #journal = new Journal()
   #fence: { readonly value: string; readonly ordinal: number; readonly up: Promise<void> } | undefined
+  /** As of the flush: what is recorded after it is not in the log. */
+  #enlisted: readonly Enlisted[] = []
+  #flushed: readonly EventRecord[] = []
   #heads: Heads | undefined
   #ended = false
 
@@ -80,7 +83,8 @@ export class UnitOfWork {
         'savepoints of one transaction ran side by side; await each tx.transaction(…) before the next one',
         {},
       )
-    const [first, ...others] = this.#journal.pendingEvents()
+    this.#enlisted = this.#journal.enlisted()
+    const [first, ...others] = this.#journal.pendingEvents(this.#enlisted)
     if (first !== undefined) await this.#append([first, ...others], metadata)
     // COMMIT of an aborted transaction is a rollback that some drivers report as success; no hook may run after it.
     else if (this.#journal.hooks().length > 0 && !(await holdsFence(this.#tx, this.#fence?.value)))
@@ -93,12 +97,13 @@ export class UnitOfWork {
     const rows = others.map((event) => toNewEvent(event, common))
     const heads = await appendEvents(this.#tx, [toNewEvent(first, common), ...rows], this.#fence?.value)
     if (heads.size === 0) throw transactionLost()
-    for (const { expectedVersion, events: own } of this.#journal.enlisted()) {
+    for (const { expectedVersion, events: own } of this.#enlisted) {
       const [first] = own
       if (first !== undefined && expectedVersion !== undefined)
         checkVersion(first, expectedVersion, events, heads)
     }
     this.#heads = heads
+    this.#flushed = events
   }
 
   /** Whether there are new events in the log, once COMMIT has returned. */
@@ -108,7 +113,8 @@ export class UnitOfWork {
 
   /** COMMIT has returned: tells the aggregates, then runs the hooks. Whatever they throw, the transaction stands. */
   async committed(onError: (error: unknown) => void): Promise<void> {
-    const settle = this.#journal.enlisted().map(({ aggregate, events }) => () => {
+    markStored(this.#flushed)
+    const settle = this.#enlisted.map(({ aggregate, events }) => () => {
       const version = events[0] && this.#heads?.get(keyOf(events[0]))
       if (version !== undefined) aggregate.eventsCommitted(version, events)
     })
@@ -131,6 +137,7 @@ export class UnitOfWork {
   #add([first, ...rest]: readonly unknown[]): void {
     const journal = this.#open()
     if (isAggregate(first)) {
+      if (rest.some(isAggregate)) throw invalidOption('add', 'takes one aggregate at a time')
       const [options] = rest as [{ readonly expectedVersion?: number | undefined }?]
       journal.addAggregate(first, options?.expectedVersion)
     } else {

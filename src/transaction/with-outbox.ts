@@ -26,7 +26,8 @@ import { UnitOfWork } from './unit-of-work.js'
  *
  * @throws `ERR_OUTBOX_OPTION_INVALID` at once. From `transaction`, besides what the callback throws:
  * `ERR_OUTBOX_CONCURRENCY`, `ERR_OUTBOX_TRANSACTION_LOST`, `ERR_OUTBOX_SAVEPOINTS_OVERLAP`, `ERR_OUTBOX_TABLES_MISSING`;
- * the transaction is rolled back, and events of aggregates are still pending, so that a retry stores them once.
+ * the transaction is rolled back, and events of aggregates are still pending, so that a retry stores them once. When the
+ * connection is lost while COMMIT runs, nobody knows how it ended: load the aggregate again before a retry.
  */
 export function withOutbox<DB extends RawDb>(db: DB, options: OutboxOptions): OutboxDb<DB> {
   const database = checkDrizzleDatabase(db)
@@ -56,7 +57,7 @@ export function withOutbox<DB extends RawDb>(db: DB, options: OutboxOptions): Ou
       throw error
     }
     if (work.storedEvents) outbox.commits.notify()
-    await work.committed(onAfterCommitError)
+    await work.committed((error) => report(error, onAfterCommitError))
     return result
   }
   return extend<object>(database, { transaction, '~outbox': outbox }) as OutboxDb<DB>
@@ -90,6 +91,15 @@ function extend<T extends object>(base: T, own: Readonly<Record<string, unknown>
   const extended = Object.create(base)
   for (const [key, value] of Object.entries(own)) Object.defineProperty(extended, key, { value })
   return extended
+}
+
+/** Whatever the application makes of an error, the transaction is committed, and its caller must not hear otherwise. */
+function report(error: unknown, listener: (error: unknown) => unknown): void {
+  try {
+    Promise.resolve(listener(error)).catch(warn)
+  } catch (thrown) {
+    warn(thrown)
+  }
 }
 
 function warn(error: unknown): void {

@@ -90,6 +90,7 @@ describe('relay.start', () => {
     ['name', { name: '' }],
     ['name', { name: 'a b' }],
     ['batchSize', { batchSize: 0 }],
+    ['statementTimeoutMs', { statementTimeoutMs: 2 ** 32 }],
     ['minPollMs', { minPollMs: 1.5 }],
     ['maxPollMs', { minPollMs: 10, maxPollMs: 5 }],
     ['maxBackoffMs', { minBackoffMs: 10, maxBackoffMs: 5 }],

@@ -19,7 +19,14 @@ const record = (db: ShopDb, count = 1) =>
 const quick: Partial<RelayOptions> = { minPollMs: 5, maxPollMs: 20, minBackoffMs: 5, maxBackoffMs: 10 }
 const isCheckpoint = (statement: string) => statement.includes('set page = greatest')
 const isClaim = (statement: string) => statement.includes('insert into outbox_relays')
+const isLook = (statement: string) => statement.includes('with news as')
 const isRenewal = (statement: string) => statement.includes('set lease_until')
+
+async function compare(database: ShopDb['~outbox']['database'], written: string, flushedTo: string) {
+  const query = sql`select (${flushedTo}::text::pg_lsn >= ${written}::text::pg_lsn)::text as flushed`
+  const result = (await database.execute(query)) as { flushed: string }[] | { rows: { flushed: string }[] }
+  return (Array.isArray(result) ? result : result.rows)[0] ?? { flushed: 'unknown' }
+}
 
 describeEachDriver('races of a relay', (shop) => {
   it('a renewal that arrives after the release does not take the lease back', async () => {
@@ -107,6 +114,115 @@ describeEachDriver('races of a relay', (shop) => {
     await relay.start()
     await expect.poll(() => relay.status()).toMatchObject({ error: { code: 'ERR_OUTBOX_UNAVAILABLE' } })
     await relay.stop()
+  })
+
+  it('a drain that asks while the log is looked at is not answered by that look', async () => {
+    const { db } = shop()
+    const publisher = memoryPublisher()
+    let published: Promise<number> | undefined
+    let armed = false
+    const slow = withTrouble(
+      db,
+      () => {},
+      async (statement) => {
+        if (!armed || !isLook(statement)) return
+        armed = false
+        await record(db) // the look has missed it, and its answer is on the way
+        published = relay.drain().then(() => publisher.published.length)
+        await sleep(20)
+      },
+    )
+    const relay = createRelay({ db: slow, name: 'asked-late', publisher, ...quick })
+    await relay.drain()
+    publisher.clear()
+    await relay.start()
+    armed = true
+    await expect.poll(() => published !== undefined).toBe(true)
+    expect(await published).toBe(1)
+    await relay.stop()
+  })
+
+  it('a relay that was started stays started when a drain ends', async () => {
+    const relay = createRelay({ db: shop().db, name: 'wanted', publisher: memoryPublisher(), ...quick })
+    const drained = relay.drain()
+    await relay.start()
+    await drained
+    expect(relay.status().state).not.toBe('stopped')
+    await Promise.all([relay.stop(), relay.stop({ timeoutMs: Number.POSITIVE_INFINITY })])
+    const both = await Promise.allSettled([relay.drain(), relay.drain()])
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+    expect(relay.status().state).toBe('stopped')
+  })
+
+  it('a drain ends with its signal, also while the relay starts', async () => {
+    const stuck = withTrouble(shop().db, () => new Promise(() => {}))
+    const relay = createRelay({ db: stuck, name: 'stuck', publisher: memoryPublisher(), ...quick })
+    await expect(relay.drain({ signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    })
+    expect(relay.status().state).toBe('stopped')
+  })
+
+  it('a stop ends a publisher that does not listen to its signal', async () => {
+    const { db } = shop()
+    const publisher = { ...memoryPublisher(), publish: () => new Promise<never>(() => {}) }
+    const relay = createRelay({ db, name: 'deaf', publisher, ...quick })
+    await record(db)
+    await relay.start()
+    await expect.poll(() => relay.status().state).toBe('publishing')
+    await relay.stop({ timeoutMs: 20 })
+    expect(relay.status().state).toBe('stopped')
+  })
+
+  it('a standby that gets through to the database again says so', async () => {
+    const { db } = shop()
+    await claimRelay(db['~outbox'].database, 'behind', 'other', 60_000)
+    let away = false
+    const flaky = withTrouble(db, () => {
+      if (away) throw new Error('the database is away')
+    })
+    const relay = createRelay({
+      db: flaky,
+      name: 'behind',
+      publisher: memoryPublisher(),
+      ...quick,
+      leaseMs: 60,
+    })
+    const resumed = vi.fn()
+    relay.on('resumed', resumed)
+    relay.on('paused', () => {
+      away = false
+    })
+    await relay.start()
+    away = true
+    await expect.poll(() => resumed.mock.calls.length).toBe(1)
+    await relay.stop()
+  })
+
+  it('a window is on disk before it is read, whatever the session says of commits', async () => {
+    const { database } = shop().open()['~outbox']
+    const lsn = async (which: 'insert' | 'flush') => {
+      const query = sql`select pg_current_wal_${sql.raw(which)}_lsn()::text as lsn`
+      const result = (await database.execute(query)) as { lsn: string }[] | { rows: { lsn: string }[] }
+      return (Array.isArray(result) ? result : result.rows)[0]?.lsn ?? ''
+    }
+    await database.execute(sql`alter role current_user set synchronous_commit = off`)
+    try {
+      const fresh = shop().open({}, 1)
+      const claim = await claimRelay(fresh['~outbox'].database, 'durable', 'one', 60_000)
+      if (!claim) throw new Error('nobody else can hold it')
+      const reader = await LogReader.load(fresh['~outbox'].database, claim, '/shop')
+      for (let i = 0; i < 5; i++) {
+        await record(fresh)
+        const committed = await lsn('insert')
+        await reader.openWindow()
+        const { flushed } = await compare(database, committed, await lsn('flush'))
+        expect(flushed).toBe('true')
+        await reader.closeWindow()
+      }
+    } finally {
+      await database.execute(sql`alter role current_user reset synchronous_commit`)
+    }
   })
 
   it('a drain that comes while the relay stops does not leave it running', async () => {

@@ -228,7 +228,85 @@ describeEachDriver('transaction', (shop) => {
     })
     expect(result).toBe('committed')
     expect(onAfterCommitError).toHaveBeenCalledExactlyOnceWith(failing('in a hook'))
+    onAfterCommitError.mockImplementationOnce(() => {
+      throw failing('in the listener')
+    })
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    await other.transaction(async (tx) => tx.outbox.afterCommit(() => Promise.reject(failing())))
+    expect(warned).toHaveBeenCalledOnce()
+    warned.mockRestore()
     expect(calls).toHaveLength(2)
+  })
+
+  it('keeps what is recorded between the flush and COMMIT for the next transaction', async () => {
+    const { open } = shop()
+    const order = Order.place('late')
+    // Asked for as the transaction flushes: the last moment at which code of ours runs before COMMIT.
+    const db = open({
+      metadata: () => {
+        if (order.pendingEvents.length === 1) order.ship()
+        return {}
+      },
+    })
+    await db.transaction(async (tx) => tx.outbox.add(order))
+    expect(order.pendingEvents.map(({ type }) => type)).toEqual(['order.shipped'])
+    await db.transaction(async (tx) => tx.outbox.add(order))
+    expect(await historyOf(db, 'late')).toEqual(['1 order.placed', '2 order.shipped'])
+  })
+
+  it('refuses an event that an earlier transaction has stored', async () => {
+    const { db } = shop()
+    const event = orderEvents.shipped('once', { carrier: 'x' })
+    await db
+      .transaction(async (tx) => {
+        tx.outbox.add(event)
+        throw failing()
+      })
+      .catch(() => {})
+    await db.transaction(async (tx) => tx.outbox.add(event))
+    await expect(db.transaction(async (tx) => tx.outbox.add(event))).rejects.toEqual(
+      withCode('ERR_OUTBOX_EVENT_STORED'),
+    )
+    expect(await historyOf(db, 'once')).toHaveLength(1)
+  })
+
+  it('refuses what was recorded in a savepoint that was rolled back, also when it is added only then', async () => {
+    const { db } = shop()
+    const order = new Order('afterwards')
+    const run = db.transaction(async (tx) => {
+      await tx
+        .transaction(async () => {
+          order.ship()
+          throw failing()
+        })
+        .catch(() => {})
+      tx.outbox.add(order)
+    })
+    await expect(run).rejects.toEqual(withCode('ERR_OUTBOX_AGGREGATE_STALE'))
+    expect(await historyOf(db, 'afterwards')).toEqual([])
+  })
+
+  it('refuses what is neither aggregate nor event, and two aggregates in one call', async () => {
+    const { db } = shop()
+    const event = orderEvents.shipped('by-hand', { carrier: 'x' })
+    await db.transaction(async (tx) => {
+      expect(() => tx.outbox.add(Order.place('a'), Order.place('b') as never)).toThrow(
+        withCode('ERR_OUTBOX_OPTION_INVALID'),
+      )
+      for (const wrong of [{}, { ...event, id: '1' }, { ...event, occurredAt: 'now' }, { ...event, type: 7 }])
+        expect(() => tx.outbox.add(wrong as never)).toThrow(withCode('ERR_OUTBOX_EVENT_INVALID'))
+    })
+  })
+
+  it('keeps the metadata that was checked, whatever becomes of the object', async () => {
+    const { db } = shop()
+    const metadata = { correlationId: 'as given', extensions: { tenant: 'a' } }
+    const event = orderEvents.shipped('frozen', { carrier: 'x' }, metadata)
+    metadata.correlationId = 'changed'
+    metadata.extensions.tenant = 'changed'
+    await db.transaction(async (tx) => tx.outbox.add(event))
+    const [stored] = (await recordedEvents(db)).filter(({ id }) => id === event.id)
+    expect(stored?.metadata).toEqual({ correlationId: 'as given', extensions: { tenant: 'a' } })
   })
 
   it('stands, whatever an aggregate makes of it', async () => {
@@ -344,7 +422,7 @@ describeEachDriver('transaction', (shop) => {
       tx.outbox.add(byHand)
       tx.outbox.add(byHand)
       tx.outbox.add(recorder)
-      expect(() => tx.outbox.add({ ...byHand, id: '1', data: { n: 1n } })).toThrow(
+      expect(() => tx.outbox.add({ ...byHand, data: { n: 1n } })).toThrow(
         withCode('ERR_OUTBOX_EVENT_NOT_JSON'),
       )
     })
@@ -356,6 +434,9 @@ describeEachDriver('transaction', (shop) => {
     const { db } = shop()
     expect(db.$client).toBeDefined()
     expect(() => withOutbox(db, { source: '/again' })).toThrow(withCode('ERR_OUTBOX_OPTION_INVALID'))
+    await db.transaction(async (tx) => {
+      expect(() => withOutbox(tx, { source: '/x' })).toThrow(/is a transaction/)
+    })
     expect(() => withOutbox({ transaction: async () => {} }, { source: '/x' })).toThrow(
       withCode('ERR_OUTBOX_OPTION_INVALID'),
     )

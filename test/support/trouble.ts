@@ -3,13 +3,20 @@ import type { ShopDb } from './drivers.js'
 
 type Execute = ShopDb['~outbox']['database']['execute']
 
-/** The database for a relay, whose statements `meddle` sees first: it may throw, wait, or count. */
-export function withTrouble(db: ShopDb, meddle: (statement: string) => unknown): ShopDb {
+/** The database for a relay, whose statements `before` sees first, and `after` last: they may throw, wait, or count. */
+export function withTrouble(
+  db: ShopDb,
+  before: (statement: string) => unknown,
+  after: (statement: string) => unknown = () => {},
+): ShopDb {
   const { database } = db['~outbox']
   const dialect = new PgDialect()
   const execute: Execute = async (query) => {
-    await meddle(dialect.sqlToQuery(query).sql)
-    return database.execute(query)
+    const { sql } = dialect.sqlToQuery(query)
+    await before(sql)
+    const result = await database.execute(query)
+    await after(sql)
+    return result
   }
   return Object.create(db, { '~outbox': { value: { ...db['~outbox'], database: { execute } } } })
 }

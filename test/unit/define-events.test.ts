@@ -48,6 +48,11 @@ describe('event creators', () => {
     expect(codeOf(() => events.b('1', { at: 'x' }))).toBe('ERR_OUTBOX_EVENT_INVALID')
   })
 
+  it('refuse a schema that changes its own output', () => {
+    const events = defineEvents('a', { b: z.object({ cents: z.number().transform((euros) => euros * 100) }) })
+    expect(codeOf(() => events.b('1', { cents: 5 }))).toBe('ERR_OUTBOX_EVENT_INVALID')
+  })
+
   it.each(['', 'x'.repeat(513), 'a\0b', '\ud800', 7, undefined])('refuse the aggregate id %j', (id) => {
     expect(codeOf(() => orderEvents.shipped(id as string, { carrier: 'dhl' }))).toBe(
       'ERR_OUTBOX_AGGREGATE_ID_INVALID',
@@ -137,6 +142,7 @@ describe('metadata', () => {
     { correlationId: '' },
     { causationId: 'a\0' },
     { traceparent: 7 },
+    { tenant: 'not an extension' },
   ])('%j is refused', (metadata) => {
     expect(codeOf(() => orderEvents.shipped('1', { carrier: 'x' }, metadata as never))).toBe(
       'ERR_OUTBOX_METADATA_INVALID',

@@ -10,7 +10,7 @@ export class ConnectionSource {
   readonly #timeoutMs: number
   /** May take its time: a client that waits for a server that is down. The next attempt waits for the same one. */
   #connecting: Promise<NatsConnection> | undefined
-  #isOpen = false
+  #made: NatsConnection | undefined
 
   constructor(given: Connection, timeoutMs: number) {
     this.#given = given
@@ -23,14 +23,11 @@ export class ConnectionSource {
       if (!this.#given.isClosed()) return this.#given
       throw unavailable('the connection to NATS is closed for good; connect with maxReconnectAttempts: -1')
     }
+    if (this.#made?.isClosed()) this.#connecting = undefined
     this.#connecting ??= this.#given()
-    const connection = await this.#within(this.#connecting)
-    if (connection.isClosed()) {
-      this.#connecting = undefined
-      return this.open()
-    }
-    this.#isOpen = true
-    return connection
+    this.#made = await this.#within(this.#connecting)
+    if (this.#made.isClosed()) throw unavailable('the function for connections gave one that is closed')
+    return this.#made
   }
 
   async #within(connecting: Promise<NatsConnection>): Promise<NatsConnection> {
@@ -57,8 +54,8 @@ export class ConnectionSource {
   /** Does not wait for a connection that is still being made; that one is closed when it is there. */
   async close(): Promise<void> {
     const closed = this.#connecting?.then((connection) => connection.close()).catch(() => {}) // there is none
-    if (this.#isOpen) await closed
+    if (this.#made) await closed
     this.#connecting = undefined
-    this.#isOpen = false
+    this.#made = undefined
   }
 }

@@ -65,7 +65,7 @@ class JetStreamPublisher implements Publisher {
   /** What the stream must cover; unknown when subjects come from a function of the user. */
   readonly #subjects: string | undefined
   #session: Session | undefined
-  #mayCreate = true
+  #known = false
 
   constructor(options: JetStreamPublisherOptions) {
     const { connection, stream, subject, window = 256, publishTimeoutMs = 5000 } = options
@@ -96,13 +96,13 @@ class JetStreamPublisher implements Publisher {
     const { connection, connected } = await this.#open()
     if (!connected) throw unavailable('not connected to NATS')
     const manager = await jetstreamManager(connection, { timeout: this.publishTimeoutMs, checkAPI: false })
-    // Only at the start: to create anew a stream that was there would hide that its events are gone.
-    await checkStream(manager, this.#mayCreate ? this.#stream : { ...this.#stream, create: false }, {
+    await checkStream(manager, this.#stream, {
+      known: this.#known,
       subjects: this.#subjects,
       resendMs: leaseMs + this.publishTimeoutMs,
       maxPayload: connection.info?.max_payload ?? 0,
     })
-    this.#mayCreate = false
+    this.#known = true
   }
 
   async publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome> {
@@ -151,6 +151,7 @@ class JetStreamPublisher implements Publisher {
   async close(): Promise<void> {
     this.#session?.close()
     this.#session = undefined
+    this.#known = false
     await this.#source.close()
   }
 }

@@ -35,6 +35,8 @@ export interface StreamNeeds {
   /** How long after a first attempt the same event may be sent again by a relay's successor. */
   readonly resendMs: number
   readonly maxPayload: number
+  /** The stream was there before. To create it anew would hide that its events are gone. */
+  readonly known: boolean
 }
 
 /**
@@ -61,7 +63,7 @@ export async function checkStream(
 async function findStream(
   manager: JetStreamManager,
   { name, create = false }: StreamOptions,
-  { subjects }: StreamNeeds,
+  { subjects, known }: StreamNeeds,
 ): Promise<StreamInfo> {
   try {
     return await manager.streams.info(name)
@@ -69,6 +71,8 @@ async function findStream(
     if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound)
       throw unavailable(`cannot look up stream ${name}: ${messageOf(error)}`, { cause: error })
   }
+  if (known)
+    throw unfit(name, ['it was there and is gone, with the events it held; create it again to go on'])
   if (create === false) throw unfit(name, ['it does not exist; create it, or pass stream: { create: true }'])
   try {
     return await manager.streams.add({
@@ -124,7 +128,10 @@ function findingsOf(config: StreamConfig, needs: StreamNeeds): Finding[] {
   const largest = DEFAULT_MAX_EVENT_BYTES + HEADER_ALLOWANCE
   const limit = config.max_msg_size > 0 ? Math.min(config.max_msg_size, needs.maxPayload) : needs.maxPayload
   if (limit < largest)
-    report('max-payload', `a message may have ${limit} bytes, an event up to ${largest}: lower maxEventBytes`)
+    report(
+      'max-payload',
+      `a message may have ${limit} bytes, an event up to ${largest}: raise the limit, or lower maxEventBytes of every definition and allow max-payload`,
+    )
   return findings
 }
 
