@@ -136,6 +136,7 @@ describeWithNats('JetStream', (natsUrl) => {
       relay.on('paused', ({ error }) => paused.push('code' in error ? String(error.code) : error.message))
       await shop.db.transaction(async (tx) => tx.outbox.add(Order.place('deleted')))
       await expect.poll(() => paused).toContain('ERR_OUTBOX_STREAM_UNFIT')
+      expect(relay.status().error?.message).toContain('was there and is gone')
       expect(relay.status()).toMatchObject({ state: 'paused', error: { code: 'ERR_OUTBOX_STREAM_UNFIT' } })
       await (await manager()).streams.add({ name: stream, subjects: [`${stream.toLowerCase()}.>`] })
       await relay.drain()
@@ -239,9 +240,11 @@ describeWithNats('JetStream', (natsUrl) => {
       })
     })
 
-    it('makes relay.start reject', async () => {
-      const connect = () => Promise.reject(new Error('refused'))
-      await expect(prepare({ connection: connect })).rejects.toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    it('finds NATS unavailable when it cannot connect, or is given a connection that is closed', async () => {
+      const closed = await connect({ servers: natsUrl })
+      await closed.close()
+      for (const given of [() => Promise.reject(new Error('refused')), async () => closed, closed])
+        await expect(prepare({ connection: given })).rejects.toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
     })
 
     it.each([

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import type { TxOf } from 'drizzle-outbox'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { type TxOf, withOutbox } from 'drizzle-outbox'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import { describeEachDriver, Order, orders, type ShopDb } from '../support/drivers.js'
+import { freshDatabase } from '../support/servers.js'
 
 /** Ends every backend that is in a transaction and waits for its client. */
 async function killIdleInTransaction(url: string): Promise<void> {
@@ -17,6 +19,21 @@ async function killIdleInTransaction(url: string): Promise<void> {
   await expect.poll(async () => (await killed()).rowCount).toBeGreaterThan(0)
   await admin.end()
 }
+
+it('a connection that was there before withOutbox does not end the process either', async () => {
+  const { url, drop } = await freshDatabase()
+  const client = new pg.Pool({ connectionString: url, max: 2 })
+  await client.query('select 1')
+  const db = withOutbox(drizzle({ client }), { source: '/shop' })
+  const run = db.transaction(async (tx) => {
+    await tx.execute(sql`select 1`)
+    await killIdleInTransaction(url)
+    await sleep(50)
+  })
+  await expect(run).rejects.toThrow()
+  await client.end()
+  await drop()
+})
 
 describeEachDriver('a connection lost in mid-transaction', (shop, driver) => {
   it.each([
