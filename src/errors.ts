@@ -39,7 +39,7 @@ export interface OutboxErrorDetails {
     readonly expectedVersion: number
     readonly actualVersion: number
   }
-  /** The connection died inside the transaction: the server has rolled it back. */
+  /** The connection died inside the transaction, and the driver did not say so: the server has rolled it back. */
   ERR_OUTBOX_TRANSACTION_LOST: Record<never, never>
   /** `tx.outbox` was used after its transaction had ended. */
   ERR_OUTBOX_TRANSACTION_ENDED: Record<never, never>
@@ -53,6 +53,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_DATABASE_UNFIT: {
     readonly reason: 'replica' | 'row-level-security' | 'sequence-cache' | 'cluster-changed'
   }
+  /** A statement of the relay failed; `cause` is what the driver threw. */
+  ERR_OUTBOX_DATABASE_FAILED: { readonly sqlState?: string }
   /** A statement of the relay got no answer in time. */
   ERR_OUTBOX_DATABASE_TIMEOUT: { readonly timeoutMs: number }
   /** Another relay has taken over. */

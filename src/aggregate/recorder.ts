@@ -1,3 +1,4 @@
+import { invalidOption } from '../errors.js'
 import type { EventInput, EventName, EventOf } from '../events/define-events.js'
 import type { AnyEvents } from '../events/definition.js'
 import type { DomainEvent } from '../events/domain-event.js'
@@ -51,6 +52,8 @@ export class EventRecorder<E extends AnyEvents> implements Recorder<E> {
 
   constructor(events: E, id: string, version: number | undefined) {
     checkAggregateId(events['~outbox'].aggregate, id)
+    if (version !== undefined && !(Number.isInteger(version) && version >= 0))
+      throw invalidOption('version', `must be a whole number from 0, not ${typeof version} ${version}`)
     this.#events = events
     this.#id = id
     this.#version = version

@@ -38,6 +38,21 @@ export function sqlState(error: unknown): string | undefined {
   return undefined
 }
 
+/** In few words: Drizzle's own message is the whole statement with its parameters. */
+export function databaseFailed(cause: unknown) {
+  let root = cause
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause
+  const code = root instanceof Error && 'code' in root ? ` (${root.code})` : ''
+  const message = root instanceof Error && root.message !== '' ? root.message : 'no connection'
+  const state = sqlState(cause)
+  return new OutboxError(
+    'ERR_OUTBOX_DATABASE_FAILED',
+    `the database failed: ${message}${code}`,
+    state === undefined ? {} : { sqlState: state },
+    { cause },
+  )
+}
+
 const UNDEFINED_TABLE = '42P01'
 
 function isMissingTable(error: unknown): boolean {

@@ -20,19 +20,24 @@ type TypeOf<P extends string, K extends string, X> =
 type In<X> = Schema.InferInput<SchemaOf<X>>
 type Out<X> = Schema.InferOutput<SchemaOf<X>>
 
-/** The part of `T` that JSON cannot carry; `never` when there is none. */
-type NotJson<T> = 0 extends 1 & T
-  ? never
-  : unknown extends T
+/**
+ * The part of `T` that JSON cannot carry; `never` when there is none. It looks so many levels deep as `Depth` has
+ * elements: the type of a recursive schema has no end, and what is deeper is found when the event is recorded.
+ */
+type NotJson<T, Depth extends unknown[] = [1, 2, 3, 4, 5, 6]> = Depth extends [unknown, ...infer Deeper]
+  ? 0 extends 1 & T
     ? never
-    : T extends string | number | boolean | null | undefined
+    : unknown extends T
       ? never
-      : // biome-ignore lint/suspicious/noExplicitAny: any function, map or set at all
-        T extends bigint | symbol | Date | ReadonlyMap<any, any> | ReadonlySet<any> | ((...a: any[]) => any)
-        ? T
-        : T extends readonly (infer I)[]
-          ? NotJson<I>
-          : { [K in keyof T]-?: NotJson<T[K]> }[keyof T]
+      : T extends string | number | boolean | null | undefined
+        ? never
+        : // biome-ignore lint/suspicious/noExplicitAny: any function, map or set at all
+          T extends bigint | symbol | Date | ReadonlyMap<any, any> | ReadonlySet<any> | ((...a: any[]) => any)
+          ? T
+          : T extends readonly (infer I)[]
+            ? NotJson<I, Deeper>
+            : { [K in keyof T]-?: NotJson<T[K], Deeper> }[keyof T]
+  : never
 
 /** The shape itself when it can be a wire form, else the sentence that the compiler shows. */
 type Wire<X> = [NotJson<Out<X>>] extends [never]

@@ -1,5 +1,5 @@
 import { OutboxError } from '../errors.js'
-import type { Database } from '../event-log/database.js'
+import { type Database, databaseFailed } from '../event-log/database.js'
 
 /**
  * The database with a deadline for every statement, and with an end: after `signal` aborts, nothing is waited for.
@@ -22,10 +22,13 @@ export function guardDatabase(db: Database, timeoutMs: number, signal?: AbortSig
           reject(error)
         }
         const run = async () => db.execute(statement)
-        run().then((result) => {
-          settle()
-          resolve(result)
-        }, fail)
+        run().then(
+          (result) => {
+            settle()
+            resolve(result)
+          },
+          (error) => fail(databaseFailed(error)),
+        )
       }),
   }
 }

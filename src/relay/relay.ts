@@ -21,8 +21,8 @@ export interface Relay extends AsyncDisposable {
    * Begins to publish, and goes on until `stop`. Resolves once database and destination were found fit; a broker that
    * cannot be reached is no obstacle, the relay waits for it. A second call gives the first one's promise.
    *
-   * @throws `ERR_OUTBOX_TABLES_MISSING`, `ERR_OUTBOX_DATABASE_UNFIT`, `ERR_OUTBOX_DATABASE_TIMEOUT`, what the driver
-   * throws when the database cannot be reached, and what the publisher finds unfit, such as `ERR_OUTBOX_STREAM_UNFIT`.
+   * @throws `ERR_OUTBOX_TABLES_MISSING`, `ERR_OUTBOX_DATABASE_UNFIT`, `ERR_OUTBOX_DATABASE_FAILED`,
+   * `ERR_OUTBOX_DATABASE_TIMEOUT`, and what the publisher finds unfit, such as `ERR_OUTBOX_STREAM_UNFIT`.
    */
   start(): Promise<void>
   /**

@@ -7,7 +7,7 @@ import { holdsFence, setFence } from '../event-log/fence.js'
 import { aggregateKey, type NewEvent } from '../event-log/new-event.js'
 import type { DomainEvent } from '../events/domain-event.js'
 import { checkMetadata, type Metadata, mergeMetadata } from '../events/metadata.js'
-import { type EventRecord, jsonOf, nextOrdinal } from '../events/record-event.js'
+import { type EventRecord, jsonOf, nextOrdinal, toEventRecord } from '../events/record-event.js'
 import { type Enlisted, Journal, markStored, type Savepoint } from './journal.js'
 import type { TransactionOutbox } from './outbox-db.js'
 
@@ -30,8 +30,8 @@ export class UnitOfWork {
   #fence: { readonly value: string; readonly ordinal: number; readonly up: Promise<void> } | undefined
   /** As of the flush: what is recorded after it is not in the log. */
   #enlisted: readonly Enlisted[] = []
-  #flushed: readonly EventRecord[] = []
-  #heads: Heads | undefined
+  /** The aggregate version of each event that was flushed. */
+  #versions: ReadonlyMap<EventRecord, number> = new Map()
   #ended = false
 
   constructor(options: { readonly fenced: boolean }) {
@@ -97,26 +97,29 @@ export class UnitOfWork {
     const rows = others.map((event) => toNewEvent(event, common))
     const heads = await appendEvents(this.#tx, [toNewEvent(first, common), ...rows], this.#fence?.value)
     if (heads.size === 0) throw transactionLost()
+    this.#versions = versionsOf(events, heads)
     for (const { expectedVersion, events: own } of this.#enlisted) {
       const [first] = own
       if (first !== undefined && expectedVersion !== undefined)
-        checkVersion(first, expectedVersion, events, heads)
+        checkVersion(first, expectedVersion, this.#versionOf(first) - 1)
     }
-    this.#heads = heads
-    this.#flushed = events
+  }
+
+  #versionOf(event: DomainEvent): number {
+    return this.#versions.get(toEventRecord(event)) as number
   }
 
   /** Whether there are new events in the log, once COMMIT has returned. */
   get storedEvents(): boolean {
-    return this.#heads !== undefined
+    return this.#versions.size > 0
   }
 
   /** COMMIT has returned: tells the aggregates, then runs the hooks. Whatever they throw, the transaction stands. */
   async committed(onError: (error: unknown) => void): Promise<void> {
-    markStored(this.#flushed)
+    markStored([...this.#versions.keys()])
     const settle = this.#enlisted.map(({ aggregate, events }) => () => {
-      const version = events[0] && this.#heads?.get(keyOf(events[0]))
-      if (version !== undefined) aggregate.eventsCommitted(version, events)
+      const last = events.at(-1)
+      if (last !== undefined) aggregate.eventsCommitted(this.#versionOf(last), events)
     })
     this.end()
     for (const run of [...settle, ...this.#journal.hooks()]) {
@@ -134,15 +137,23 @@ export class UnitOfWork {
     this.#journal.releaseAggregates()
   }
 
-  #add([first, ...rest]: readonly unknown[]): void {
+  #add(args: readonly unknown[]): void {
     const journal = this.#open()
+    if (args.length === 0) return // an empty list of events, spread
+    const [first, ...rest] = args
     if (isAggregate(first)) {
       if (rest.some(isAggregate)) throw invalidOption('add', 'takes one aggregate at a time')
       const [options] = rest as [{ readonly expectedVersion?: number | undefined }?]
       journal.addAggregate(first, options?.expectedVersion)
     } else {
-      for (const event of first === undefined ? rest : [first, ...rest])
-        journal.addEvent(event as DomainEvent)
+      for (const event of [first, ...rest]) {
+        if (!isEvent(event))
+          throw invalidOption(
+            'add',
+            'takes an aggregate or events; spread an array, await a promise, pass the recorder that a class holds',
+          )
+        journal.addEvent(event)
+      }
     }
   }
 
@@ -164,24 +175,34 @@ export class UnitOfWork {
   }
 }
 
+function isEvent(value: unknown): value is DomainEvent {
+  return typeof value === 'object' && value !== null && 'aggregateId' in value && 'data' in value
+}
+
 function isAggregate(value: unknown): value is Aggregate {
   return typeof value === 'object' && value !== null && 'pendingEvents' in value
 }
 
-function keyOf(event: DomainEvent): string {
-  return aggregateKey(event.aggregateType, event.aggregateId)
+/** As the log numbers them: heads hold the version of each aggregate's last one. */
+function versionsOf(events: readonly EventRecord[], heads: Heads): Map<EventRecord, number> {
+  const next = new Map(heads)
+  const versions = new Map<EventRecord, number>()
+  for (const event of events.toReversed()) {
+    const key = aggregateKey(event.aggregateType, event.aggregateId)
+    const version = next.get(key) ?? 0
+    versions.set(event, version)
+    next.set(key, version - 1)
+  }
+  return versions
 }
 
-function checkVersion(
-  { aggregateType, aggregateId }: DomainEvent,
-  expectedVersion: number,
-  events: readonly DomainEvent[],
-  heads: Heads,
-): void {
-  const key = aggregateKey(aggregateType, aggregateId)
-  const appended = events.filter((event) => keyOf(event) === key).length
-  const actualVersion = (heads.get(key) ?? 0) - appended
+/**
+ * An aggregate's first event must follow the version that it was loaded at. Another object for the same aggregate may
+ * come before it in the transaction, and is then part of what this one was loaded from.
+ */
+function checkVersion(event: DomainEvent, expectedVersion: number, actualVersion: number): void {
   if (actualVersion === expectedVersion) return
+  const { aggregateType, aggregateId } = event
   throw new OutboxError(
     'ERR_OUTBOX_CONCURRENCY',
     `${aggregateType} ${aggregateId} is at version ${actualVersion}, not ${expectedVersion}: load it again and retry`,

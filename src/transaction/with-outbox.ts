@@ -31,6 +31,7 @@ import { UnitOfWork } from './unit-of-work.js'
  */
 export function withOutbox<DB extends RawDb>(db: DB, options: OutboxOptions): OutboxDb<DB> {
   const database = checkDrizzleDatabase(db)
+  if (typeof options !== 'object') throw invalidOption('options', 'withOutbox needs at least { source }')
   const { source, metadata = () => ({}), onAfterCommitError = warn } = options
   if (typeof source !== 'string' || source === '' || !isStorable(source))
     throw invalidOption('source', 'must be a URI reference, such as "/shop"')

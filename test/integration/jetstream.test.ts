@@ -251,6 +251,7 @@ describeWithNats('JetStream', (natsUrl) => {
       ['stream.name', { stream: { name: 'a.b' } }],
       ['subjectPrefix', { subjectPrefix: 'a.*' }],
       ['stream.create', { subject: () => 'own', stream: { name: 'OWN', create: true } }],
+      ['connection', { connection: Promise.resolve() as never }],
       ['window', { window: 0 }],
       ['publishTimeoutMs', { publishTimeoutMs: 0 }],
     ])('refuses a wrong %s at once', (option, options) => {

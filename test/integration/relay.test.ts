@@ -3,6 +3,7 @@ import { createRelay, memoryPublisher, OutboxError, type Relay, type RelayOption
 import { afterEach, expect, it, vi } from 'vitest'
 import { describeEachDriver, Order, orderEvents, type ShopDb } from '../support/drivers.js'
 import { brokerDown, faultyPublisher, unavailableOutcome } from '../support/publishers.js'
+import { withTrouble } from '../support/trouble.js'
 
 const relays: Relay[] = []
 let names = 0
@@ -39,6 +40,26 @@ const record = (db: ShopDb, id: string, count = 1) =>
 const inState = (relay: Relay, state: string) => expect.poll(() => relay.status().state).toBe(state)
 
 describeEachDriver('relay', (shop) => {
+  it('names the cause when the database fails, and not the statement', async () => {
+    const { db } = shop()
+    let away = false
+    const flaky = withTrouble(db, async () => {
+      if (away) await db.execute(sql`select 1 / 0`)
+    })
+    const relay = await relayOf(flaky, { publisher: memoryPublisher() })
+    const paused = vi.fn()
+    relay.on('paused', paused)
+    await relay.start()
+    away = true
+    await expect
+      .poll(() => paused.mock.calls[0]?.[0].error)
+      .toMatchObject({
+        code: 'ERR_OUTBOX_DATABASE_FAILED',
+        message: 'the database failed: division by zero (22012)',
+        details: { sqlState: '22012' },
+      })
+  })
+
   it('publishes what is committed as CloudEvents, in order, woken by the commit alone', async () => {
     const { db } = shop()
     const publisher = memoryPublisher()

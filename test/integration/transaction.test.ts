@@ -103,6 +103,30 @@ describeEachDriver('transaction', (shop) => {
     expect(late.version).toBe(2)
   })
 
+  it('lets objects for one aggregate follow each other in a transaction, and not run side by side', async () => {
+    const { db } = shop()
+    await db.transaction(async (tx) => tx.outbox.add(Order.place('handed-on')))
+    const [first, second] = [new Order('handed-on', 1), new Order('handed-on', 2)]
+    await db.transaction(async (tx) => {
+      first.ship()
+      tx.outbox.add(first)
+      second.ship() // loaded from the row that the first one has written
+      tx.outbox.add(second)
+    })
+    expect([first.version, second.version]).toEqual([2, 3])
+    const [one, other] = [new Order('handed-on', 3), new Order('handed-on', 3)]
+    const run = db.transaction(async (tx) => {
+      for (const order of [one, other]) {
+        order.ship()
+        tx.outbox.add(order)
+      }
+    })
+    await expect(run).rejects.toMatchObject({
+      code: 'ERR_OUTBOX_CONCURRENCY',
+      details: { expectedVersion: 3, actualVersion: 4 },
+    })
+  })
+
   it('lets one of many concurrent writers with the same version win', async () => {
     const { db } = shop()
     await db.transaction(async (tx) => tx.outbox.add(Order.place('contended')))
@@ -293,7 +317,14 @@ describeEachDriver('transaction', (shop) => {
       expect(() => tx.outbox.add(Order.place('a'), Order.place('b') as never)).toThrow(
         withCode('ERR_OUTBOX_OPTION_INVALID'),
       )
-      for (const wrong of [{}, { ...event, id: '1' }, { ...event, occurredAt: 'now' }, { ...event, type: 7 }])
+      for (const wrong of [undefined, {}, [event], Promise.resolve(), 'text'])
+        expect(() => tx.outbox.add(wrong as never)).toThrow(withCode('ERR_OUTBOX_OPTION_INVALID'))
+      tx.outbox.add(...[])
+      for (const wrong of [
+        { ...event, id: '1' },
+        { ...event, occurredAt: 'now' },
+        { ...event, type: 7 },
+      ])
         expect(() => tx.outbox.add(wrong as never)).toThrow(withCode('ERR_OUTBOX_EVENT_INVALID'))
     })
   })

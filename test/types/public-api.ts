@@ -59,6 +59,12 @@ export const captured: 'com.acme.payment.captured' = payments.captured('1', {
 export const pinned: 'com.acme.payment.reversed' = payments.refunded('1', { amount: 1 }).type
 export const inUnion: EventOf<typeof payments>['type'] = 'com.acme.payment.plain'
 
+const Category = z.object({
+  name: z.string(),
+  get children() {
+    return z.array(Category)
+  },
+})
 export const accepted = defineEvents('accepted', {
   brand: z.object({ id: z.string().brand<'OrderId'>() }),
   trim: z.object({ name: z.string().trim().default('x') }),
@@ -73,6 +79,8 @@ export const accepted = defineEvents('accepted', {
     t: z.tuple([z.string(), z.number()]),
   }),
   iso: z.object({ at: z.iso.datetime() }),
+  json: z.object({ any: z.json() }),
+  recursive: Category,
   aggregate: z.object({}),
   events: z.object({}),
 })

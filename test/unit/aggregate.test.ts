@@ -48,6 +48,11 @@ describe.each([
     expect(unversioned.recorder.version).toBeUndefined()
   })
 
+  it('refuses a version that is no count', () => {
+    for (const version of ['1' as never, -1, 1.5])
+      expect(() => make(version)).toThrow(expect.objectContaining({ code: 'ERR_OUTBOX_OPTION_INVALID' }))
+  })
+
   it('records nothing that is invalid', () => {
     const { recorder, place } = make()
     expect(() => place(1.5)).toThrow(expect.objectContaining({ code: 'ERR_OUTBOX_EVENT_INVALID' }))

@@ -71,6 +71,8 @@ class JetStreamPublisher implements Publisher {
     const { connection, stream, subject, window = 256, publishTimeoutMs = 5000 } = options
     if (!/^[^\s.*>/\\]+$/.test(stream?.name ?? ''))
       throw invalidOption('stream.name', 'must be the name of a stream')
+    if (typeof connection !== 'function' && typeof connection?.isClosed !== 'function')
+      throw invalidOption('connection', 'must be a connection (was it awaited?) or a function that makes one')
     if (!Number.isInteger(window) || window < 1)
       throw invalidOption('window', 'must be a whole number from 1')
     if (!Number.isInteger(publishTimeoutMs) || publishTimeoutMs < 1)
