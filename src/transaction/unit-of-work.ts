@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Aggregate } from '../aggregate/aggregate.js'
 import { invalidOption, OutboxError } from '../errors.js'
-import { appendEvents, type Heads, readVersion } from '../event-log/append.js'
+import { readVersion } from '../event-log/append.js'
 import type { Database } from '../event-log/database.js'
 import { holdsFence, setFence } from '../event-log/fence.js'
-import { aggregateKey, type NewEvent } from '../event-log/new-event.js'
 import type { DomainEvent } from '../events/domain-event.js'
-import { checkMetadata, type Metadata, mergeMetadata } from '../events/metadata.js'
-import { type EventRecord, jsonOf, nextOrdinal, toEventRecord } from '../events/record-event.js'
+import { checkMetadata, type Metadata } from '../events/metadata.js'
+import { nextOrdinal } from '../events/record-event.js'
+import { checkVersions, type Flushed, flushEvents, transactionLost, versionOf } from './flush.js'
 import { type Enlisted, Journal, markStored, type Savepoint } from './journal.js'
 import type { TransactionOutbox } from './outbox-db.js'
 
@@ -30,8 +30,7 @@ export class UnitOfWork {
   #fence: { readonly value: string; readonly ordinal: number; readonly up: Promise<void> } | undefined
   /** As of the flush: what is recorded after it is not in the log. */
   #enlisted: readonly Enlisted[] = []
-  /** The aggregate version of each event that was flushed. */
-  #versions: ReadonlyMap<EventRecord, number> = new Map()
+  #flushed: Flushed = new Map()
   #ended = false
 
   constructor(options: { readonly fenced: boolean }) {
@@ -85,41 +84,27 @@ export class UnitOfWork {
       )
     this.#enlisted = this.#journal.enlisted()
     const [first, ...others] = this.#journal.pendingEvents(this.#enlisted)
-    if (first !== undefined) await this.#append([first, ...others], metadata)
+    if (first !== undefined) {
+      const common = [checkMetadata(metadata()), ...this.#journal.metadata()]
+      this.#flushed = await flushEvents(this.#tx, [first, ...others], common, this.#fence?.value)
+      checkVersions(this.#enlisted, this.#flushed)
+    }
     // COMMIT of an aborted transaction is a rollback that some drivers report as success; no hook may run after it.
     else if (this.#journal.hooks().length > 0 && !(await holdsFence(this.#tx, this.#fence?.value)))
       throw transactionLost()
   }
 
-  async #append(events: readonly [EventRecord, ...EventRecord[]], metadata: () => Metadata): Promise<void> {
-    const common = [checkMetadata(metadata()), ...this.#journal.metadata()]
-    const [first, ...others] = events
-    const rows = others.map((event) => toNewEvent(event, common))
-    const heads = await appendEvents(this.#tx, [toNewEvent(first, common), ...rows], this.#fence?.value)
-    if (heads.size === 0) throw transactionLost()
-    this.#versions = versionsOf(events, heads)
-    for (const { expectedVersion, events: own } of this.#enlisted) {
-      const [first] = own
-      if (first !== undefined && expectedVersion !== undefined)
-        checkVersion(first, expectedVersion, this.#versionOf(first) - 1)
-    }
-  }
-
-  #versionOf(event: DomainEvent): number {
-    return this.#versions.get(toEventRecord(event)) as number
-  }
-
   /** Whether there are new events in the log, once COMMIT has returned. */
   get storedEvents(): boolean {
-    return this.#versions.size > 0
+    return this.#flushed.size > 0
   }
 
   /** COMMIT has returned: tells the aggregates, then runs the hooks. Whatever they throw, the transaction stands. */
   async committed(onError: (error: unknown) => void): Promise<void> {
-    markStored([...this.#versions.keys()])
+    markStored([...this.#flushed.keys()])
     const settle = this.#enlisted.map(({ aggregate, events }) => () => {
       const last = events.at(-1)
-      if (last !== undefined) aggregate.eventsCommitted(this.#versionOf(last), events)
+      if (last !== undefined) aggregate.eventsCommitted(versionOf(last, this.#flushed), events)
     })
     this.end()
     for (const run of [...settle, ...this.#journal.hooks()]) {
@@ -181,45 +166,4 @@ function isEvent(value: unknown): value is DomainEvent {
 
 function isAggregate(value: unknown): value is Aggregate {
   return typeof value === 'object' && value !== null && 'pendingEvents' in value
-}
-
-/** As the log numbers them: heads hold the version of each aggregate's last one. */
-function versionsOf(events: readonly EventRecord[], heads: Heads): Map<EventRecord, number> {
-  const next = new Map(heads)
-  const versions = new Map<EventRecord, number>()
-  for (const event of events.toReversed()) {
-    const key = aggregateKey(event.aggregateType, event.aggregateId)
-    const version = next.get(key) ?? 0
-    versions.set(event, version)
-    next.set(key, version - 1)
-  }
-  return versions
-}
-
-/**
- * An aggregate's first event must follow the version that it was loaded at. Another object for the same aggregate may
- * come before it in the transaction, and is then part of what this one was loaded from.
- */
-function checkVersion(event: DomainEvent, expectedVersion: number, actualVersion: number): void {
-  if (actualVersion === expectedVersion) return
-  const { aggregateType, aggregateId } = event
-  throw new OutboxError(
-    'ERR_OUTBOX_CONCURRENCY',
-    `${aggregateType} ${aggregateId} is at version ${actualVersion}, not ${expectedVersion}: load it again and retry`,
-    { aggregateType, aggregateId, expectedVersion, actualVersion },
-  )
-}
-
-function toNewEvent(event: EventRecord, common: readonly Metadata[]): NewEvent {
-  const { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, dataschema } = event
-  const metadata = { ...mergeMetadata(...common, event.metadata), dataschema }
-  return { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, data: jsonOf(event), metadata }
-}
-
-function transactionLost() {
-  return new OutboxError(
-    'ERR_OUTBOX_TRANSACTION_LOST',
-    'the connection was lost inside the transaction: the server has rolled it back, and no event was stored',
-    {},
-  )
 }

@@ -1,0 +1,77 @@
+import { OutboxError } from '../errors.js'
+import { appendEvents, type Heads } from '../event-log/append.js'
+import type { Database } from '../event-log/database.js'
+import { aggregateKey, type NewEvent } from '../event-log/new-event.js'
+import type { DomainEvent } from '../events/domain-event.js'
+import { type Metadata, mergeMetadata } from '../events/metadata.js'
+import { type EventRecord, jsonOf, toEventRecord } from '../events/record-event.js'
+import type { Enlisted } from './journal.js'
+
+/** What a transaction has stored: each event with its aggregate version. */
+export type Flushed = ReadonlyMap<EventRecord, number>
+
+/** Stores the events in their order. @throws `ERR_OUTBOX_TRANSACTION_LOST` when this is not the transaction any more. */
+export async function flushEvents(
+  tx: Database,
+  events: readonly [EventRecord, ...EventRecord[]],
+  common: readonly Metadata[],
+  fence: string | undefined,
+): Promise<Flushed> {
+  const [first, ...others] = events
+  const rows = others.map((event) => toNewEvent(event, common))
+  const heads = await appendEvents(tx, [toNewEvent(first, common), ...rows], fence)
+  if (heads.size === 0) throw transactionLost()
+  return versionsOf(events, heads)
+}
+
+export function versionOf(event: DomainEvent, flushed: Flushed): number {
+  return flushed.get(toEventRecord(event)) as number
+}
+
+/**
+ * An aggregate's first event must follow the version that it was loaded at. Another object for the same aggregate may
+ * come before it in the transaction, and is then part of what this one was loaded from.
+ *
+ * @throws `ERR_OUTBOX_CONCURRENCY`
+ */
+export function checkVersions(enlisted: readonly Enlisted[], flushed: Flushed): void {
+  for (const { expectedVersion, events } of enlisted) {
+    const [first] = events
+    if (first === undefined || expectedVersion === undefined) continue
+    const actualVersion = versionOf(first, flushed) - 1
+    if (actualVersion === expectedVersion) continue
+    const { aggregateType, aggregateId } = first
+    throw new OutboxError(
+      'ERR_OUTBOX_CONCURRENCY',
+      `${aggregateType} ${aggregateId} is at version ${actualVersion}, not ${expectedVersion}: load it again and retry`,
+      { aggregateType, aggregateId, expectedVersion, actualVersion },
+    )
+  }
+}
+
+/** As the log numbers them: heads hold the version of each aggregate's last one. */
+function versionsOf(events: readonly EventRecord[], heads: Heads): Map<EventRecord, number> {
+  const next = new Map(heads)
+  const versions = new Map<EventRecord, number>()
+  for (const event of events.toReversed()) {
+    const key = aggregateKey(event.aggregateType, event.aggregateId)
+    const version = next.get(key) ?? 0
+    versions.set(event, version)
+    next.set(key, version - 1)
+  }
+  return versions
+}
+
+function toNewEvent(event: EventRecord, common: readonly Metadata[]): NewEvent {
+  const { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, dataschema } = event
+  const metadata = { ...mergeMetadata(...common, event.metadata), dataschema }
+  return { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, data: jsonOf(event), metadata }
+}
+
+export function transactionLost() {
+  return new OutboxError(
+    'ERR_OUTBOX_TRANSACTION_LOST',
+    'the connection was lost inside the transaction: the server has rolled it back, and no event was stored',
+    {},
+  )
+}
