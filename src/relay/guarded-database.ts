@@ -34,11 +34,6 @@ export function guardDatabase(db: Database, timeoutMs: number, signal?: AbortSig
 }
 
 function timedOut(timeoutMs: number) {
-  return new OutboxError(
-    'ERR_OUTBOX_DATABASE_TIMEOUT',
-    `no answer from the database within ${timeoutMs} ms`,
-    {
-      timeoutMs,
-    },
-  )
+  const message = `no answer from the database within ${timeoutMs} ms`
+  return new OutboxError('ERR_OUTBOX_DATABASE_TIMEOUT', message, { timeoutMs })
 }

@@ -84,14 +84,16 @@ export class UnitOfWork {
       )
     this.#enlisted = this.#journal.enlisted()
     const [first, ...others] = this.#journal.pendingEvents(this.#enlisted)
-    if (first !== undefined) {
-      const common = [checkMetadata(metadata()), ...this.#journal.metadata()]
-      this.#flushed = await flushEvents(this.#tx, [first, ...others], common, this.#fence?.value)
-      checkVersions(this.#enlisted, this.#flushed)
-    }
-    // COMMIT of an aborted transaction is a rollback that some drivers report as success; no hook may run after it.
-    else if (this.#journal.hooks().length > 0 && !(await holdsFence(this.#tx, this.#fence?.value)))
-      throw transactionLost()
+    if (first === undefined) return this.#assertAlive()
+    const common = [checkMetadata(metadata()), ...this.#journal.metadata()]
+    this.#flushed = await flushEvents(this.#tx, [first, ...others], common, this.#fence?.value)
+    checkVersions(this.#enlisted, this.#flushed)
+  }
+
+  /** COMMIT of an aborted transaction is a rollback that some drivers report as success; no hook may run after it. */
+  async #assertAlive(): Promise<void> {
+    if (this.#journal.hooks().length === 0) return
+    if (!(await holdsFence(this.#tx, this.#fence?.value))) throw transactionLost()
   }
 
   /** Whether there are new events in the log, once COMMIT has returned. */
