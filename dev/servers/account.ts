@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 export interface Account {
+  readonly name: string
   readonly uid: number
   readonly gid: number
 }
@@ -18,7 +19,7 @@ export async function postgresAccount(): Promise<Account | undefined> {
 async function accountOf(name: string): Promise<Account | undefined> {
   try {
     const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])])
-    return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
+    return { name, uid: Number(uid.stdout), gid: Number(gid.stdout) }
   } catch {
     return undefined
   }

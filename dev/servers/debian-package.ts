@@ -1,4 +1,4 @@
-/** Unpacks a Debian package into a folder of ours: without root, and without installing anything. */
+/** Unpacks Debian packages into a folder of ours: without root, and without installing anything. */
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -9,15 +9,22 @@ import { makePrivateDirectory } from './private-directory.js'
 const run = promisify(execFile)
 const patienceMs = 60_000
 
-/** False if that cannot be done here: no Debian or Ubuntu, no network, no such package. */
+/**
+ * With it, into the same folder, come the libraries that it needs and the system lacks. False if that cannot be done
+ * here: no Debian or Ubuntu, no network, no such package.
+ */
 export async function unpackDebianPackage(name: string, target: string): Promise<boolean> {
   if (!(await hasApt())) return false
   await mkdir(dirname(target), { recursive: true })
   const work = await makePrivateDirectory(dirname(target))
   try {
-    const file = await download(name, work.path)
     const unpacked = join(work.path, 'unpacked')
-    await apt('dpkg', ['-x', file, unpacked], work.path)
+    const packages = new Set([name])
+    for (const each of packages) {
+      const file = await download(each, work.path)
+      await apt('dpkg', ['-x', file, unpacked], work.path)
+      for (const library of await missingLibraries(file)) packages.add(library) // and the loop gets to it
+    }
     // Whole at once. If another run was faster, the target is there and not empty: theirs is as good.
     await rename(unpacked, target).catch((error) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
@@ -50,7 +57,24 @@ async function download(name: string, directory: string): Promise<string> {
     await apt('apt-get', [...ownLists, 'download', name], directory)
   }
   const files = await readdir(directory)
-  return join(directory, files.find((file) => file.endsWith('.deb'))!)
+  return join(directory, files.find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'))!)
+}
+
+/** Packages that the package in the file depends on, and that are not installed. */
+async function missingLibraries(file: string): Promise<string[]> {
+  const { stdout } = await run('dpkg-deb', ['--field', file, 'Depends'])
+  const needed = stdout.split(',').map((dependency) => /^\s*([^\s:|(]+)/.exec(dependency)?.[1] ?? '')
+  const libraries = needed.filter((name) => name.startsWith('lib'))
+  const installed = await Promise.all(libraries.map(isInstalled))
+  return libraries.filter((_, index) => !installed[index])
+}
+
+async function isInstalled(name: string): Promise<boolean> {
+  const status = run('dpkg-query', ['--status', name])
+  return status.then(
+    ({ stdout }) => /^Status: .* installed$/m.test(stdout),
+    () => false, // dpkg has never heard of it
+  )
 }
 
 /** Cleared are the hooks with which systems tidy up their own caches after an update. */

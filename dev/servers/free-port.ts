@@ -24,10 +24,17 @@ async function freePort(): Promise<number> {
 }
 
 /** Runs `start` with a free port, and again with another one if that was taken before the server got to it. */
-export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
+export function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
+  return onFreePorts(1, ([port]) => start(port!))
+}
+
+/** The same with several ports. */
+export async function onFreePorts<T>(count: number, start: (ports: number[]) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
+    const ports = new Set<number>()
+    while (ports.size < count) ports.add(await freePort())
     try {
-      return await start(await freePort())
+      return await start([...ports])
     } catch (error) {
       if (attempt === 10 || !/address already in use/i.test(String(error))) throw error
     }

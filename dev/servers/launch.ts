@@ -12,6 +12,8 @@ export interface Program {
   readonly args: readonly string[]
   readonly directory: string
   readonly account?: Account | undefined
+  /** Besides what every server gets. */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 const patienceMs = 60_000
@@ -25,10 +27,11 @@ export async function launch(program: Program, awaited?: RegExp): Promise<ChildP
   const log = await open(logFile, 'a')
   const { size: written } = await log.stat()
   const child = spawn(program.command, program.args, {
-    ...program.account,
+    uid: program.account?.uid,
+    gid: program.account?.gid,
     cwd: program.directory,
     detached: true,
-    env: childEnvironment(),
+    env: { ...childEnvironment(), ...program.env },
     stdio: ['ignore', log.fd, log.fd],
   })
   child.unref()

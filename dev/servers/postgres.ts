@@ -5,8 +5,8 @@ import { postgresAccount } from './account.js'
 import { onFreePort } from './free-port.js'
 import { launch } from './launch.js'
 import { findPostgres } from './postgres-binaries.js'
-import { makePrivateDirectory, type PrivateDirectory } from './private-directory.js'
-import { type PrivateServer, ServerProcess } from './server-process.js'
+import type { PrivateDirectory } from './private-directory.js'
+import { inPrivateDirectory, type PrivateServer, startServer } from './private-server.js'
 
 export interface PostgresOptions {
   /** Default: a free one. */
@@ -22,13 +22,7 @@ export interface PostgresServer extends PrivateServer {
 }
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const directory = await makePrivateDirectory()
-  try {
-    return await startIn(directory, options)
-  } catch (error) {
-    await directory.remove()
-    throw error
-  }
+  return inPrivateDirectory((directory) => startIn(directory, options))
 }
 
 async function startIn(
@@ -46,29 +40,19 @@ async function startIn(
     account,
   })
 
-  const startOn = async (port: number): Promise<PostgresServer> => {
+  const startOn = (port: number): Promise<PostgresServer> => {
     const all = { ...defaults(directory.path), ...settings, port }
-    const server = await ServerProcess.start({
-      command: join(binaries, 'postgres'),
-      args: ['-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-      directory: directory.path,
-      ready: /ready to accept connections/,
-      quit: 'SIGINT',
-      account,
-    })
-    return {
-      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-      port,
-      directory: directory.path,
-      binaries,
-      get pid() {
-        return server.pid
+    return startServer(
+      directory,
+      {
+        command: join(binaries, 'postgres'),
+        args: ['-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+        ready: /ready to accept connections/,
+        quit: 'SIGINT',
+        account,
       },
-      stop: () => directory.remove(),
-      kill: (signal) => server.kill(signal),
-      restart: () => server.restart(),
-      keep: () => directory.keep(),
-    }
+      { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port, binaries },
+    )
   }
   return port === undefined ? onFreePort(startOn) : startOn(port)
 }

@@ -10,24 +10,6 @@ export interface ServerProgram extends Program {
   readonly quit: NodeJS.Signals
 }
 
-/** A server of ours, as others see it. */
-export interface PrivateServer {
-  readonly url: string
-  readonly port: number
-  /** Holds its data and its log file. */
-  readonly directory: string
-  /** Another one after `restart()`. */
-  readonly pid: number
-  /** Ends the server and removes its directory. Again: does nothing. */
-  stop(): Promise<void>
-  /** Ends the server with a signal (default SIGKILL) and keeps its data; resolves once all of its processes are gone. */
-  kill(signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again on the same port and data, after ending it in an orderly way if it still runs. */
-  restart(): Promise<void>
-  /** Lets the server outlive this process; returns the command that stops and removes it. */
-  keep(): Promise<string>
-}
-
 const endMs = 10_000
 
 export class ServerProcess {
