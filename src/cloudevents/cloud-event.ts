@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '../events/domain-event.js'
-import { attributesOf } from './attributes.js'
+import { cloudEventAttributes } from './attributes.js'
 
 /** A CloudEvent 1.0 with JSON data; assignable to `CloudEventV1` of the `cloudevents` SDK. */
 export interface CloudEvent<D = unknown> {
@@ -20,5 +20,5 @@ export interface CloudEvent<D = unknown> {
 }
 
 export function toCloudEvent(event: RecordedEvent): CloudEvent {
-  return { ...Object.fromEntries(attributesOf(event)), data: JSON.parse(event.data) } as CloudEvent
+  return { ...cloudEventAttributes(event), data: JSON.parse(event.data) } as CloudEvent
 }

@@ -1,14 +1,42 @@
 import type { RecordedEvent } from '../events/domain-event.js'
-import { attributesOf } from './attributes.js'
+import { writeOwnAttributes, writeTypeAttributes } from './attributes.js'
 import { encodeHeaderValue } from './percent-encoding.js'
 
 /**
- * A NATS header block: CloudEvents in binary mode (NATS binding 1.0.2, section 3.1), every attribute as `ce-<name>`,
- * after the headers given. Values are percent-encoded, so that nothing in an event can forge a header.
+ * Writes NATS header blocks: CloudEvents in binary mode (NATS binding 1.0.2, section 3.1), every attribute as
+ * `ce-<name>`, after the headers of NATS itself. Values are percent-encoded, so that nothing in an event can forge a
+ * header.
  */
-export function natsHeaders(event: RecordedEvent, headers: readonly (readonly [string, string])[]): Buffer {
-  let block = 'NATS/1.0\r\n'
-  for (const [name, value] of headers) block += `${name}: ${encodeHeaderValue(value)}\r\n`
-  for (const [name, value] of attributesOf(event)) block += `ce-${name}: ${encodeHeaderValue(value)}\r\n`
-  return Buffer.from(`${block}\r\n`, 'latin1')
+export class NatsHeaders {
+  /** By type: what its events have in common is written once. */
+  readonly #common = new Map<string, { readonly of: RecordedEvent; readonly lines: string }>()
+  #block = ''
+  readonly #write = (name: string, value: string): void => {
+    this.#block += `ce-${name}: ${encodeHeaderValue(value)}\r\n`
+  }
+
+  /** @param headers lines of NATS's own headers, which go as they are. */
+  encode(event: RecordedEvent, headers: string): Buffer {
+    const common = this.#commonLines(event)
+    this.#block = `NATS/1.0\r\n${headers}${common}`
+    writeOwnAttributes(event, this.#write)
+    return Buffer.from(`${this.#block}\r\n`)
+  }
+
+  #commonLines(event: RecordedEvent): string {
+    const known = this.#common.get(event.type)
+    if (known !== undefined && sharesType(known.of, event)) return known.lines
+    this.#block = ''
+    writeTypeAttributes(event, this.#write)
+    if (this.#common.size === MAX_TYPES) this.#common.clear()
+    this.#common.set(event.type, { of: event, lines: this.#block })
+    return this.#block
+  }
+}
+
+/** Types are few, unless they are made by hand. */
+const MAX_TYPES = 1000
+
+function sharesType(a: RecordedEvent, b: RecordedEvent): boolean {
+  return a.source === b.source && a.schemaVersion === b.schemaVersion && a.dataschema === b.dataschema
 }

@@ -7,6 +7,7 @@ import {
   type EventSpec,
   event,
   invalidDefinition,
+  MAX_TYPE,
   type Shape,
   type Shapes,
 } from './definition.js'
@@ -62,7 +63,11 @@ export type Events<A extends string, P extends string, S extends Shapes> = {
 }
 
 /** The names of a definition's events, such as `placed`. */
-export type EventName<E extends AnyEvents> = keyof E['~outbox']['events'] & string
+export type EventName<E extends AnyEvents> = E extends {
+  readonly '~outbox': { readonly events: infer S } // inferred, so that the compiler lists the names
+}
+  ? keyof S & string
+  : never
 
 /** What may be passed as the data of one event: its schema's input. */
 export type EventInput<E extends AnyEvents, K extends EventName<E>> = In<E['~outbox']['events'][K]>
@@ -132,6 +137,8 @@ function defineEvent(prefix: string, name: string, shape: Shape): EventDefinitio
   const type = spec.type ?? `${prefix}.${name}`
   if (!type.split('.').every((part) => NAME.test(part)))
     throw invalidDefinition(name, `each part of the type ${JSON.stringify(type)} is ${NAME_RULE}`)
+  if (type.length > MAX_TYPE)
+    throw invalidDefinition(name, `the type ${type} has more than ${MAX_TYPE} characters`)
   return { name, type, spec }
 }
 

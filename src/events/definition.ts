@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 as Schema } from '@standard-schema/spec'
 import { OutboxError } from '../errors.js'
+import { isUri } from './uri.js'
 
 /** One event of a definition: its schema and, through {@link event}, what else is known of it. */
 export interface EventSpec<S extends Schema = Schema, T extends string | undefined = string | undefined> {
@@ -27,7 +28,8 @@ type Upcasts<S extends Schema> = { readonly [from: number]: (data: unknown) => S
  *   upcast: { 1: (data) => ({ ...(data as { amount: number }), currency: 'EUR' }) },
  * })
  * ```
- * @throws `ERR_OUTBOX_DEFINITION_INVALID` for a version that is not a whole number from 1 to 32767.
+ * @throws `ERR_OUTBOX_DEFINITION_INVALID` for a version that is not a whole number from 1 to 32767, or a `dataschema` that
+ * is no URI.
  */
 export function event<S extends Schema, const T extends string | undefined = undefined>(
   schema: S,
@@ -36,16 +38,27 @@ export function event<S extends Schema, const T extends string | undefined = und
     version?: number
     /** The wire name, in place of `<namespace>.<aggregate>.<name>`. */
     type?: T
-    /** URI of the schema: CloudEvents `dataschema`. */
+    /** Absolute URI of the schema, of up to 2048 characters: CloudEvents `dataschema`. */
     dataschema?: string
     /** From a version that was stored to the input of the schema as it is now. */
     upcast?: Upcasts<S>
   },
 ): EventSpec<S, T> {
   const { version = 1, type, dataschema, upcast = {} } = options
-  if (!Number.isInteger(version) || version < 1 || version > 32_767)
+  if (!isSchemaVersion(version))
     throw invalidDefinition(String(type ?? ''), `version ${version} is not a whole number from 1 to 32767`)
+  if (dataschema !== undefined && !isUri(dataschema))
+    throw invalidDefinition(String(type ?? ''), 'dataschema must be an absolute URI, such as https://…')
   return { '~event': { schema, type: type as T, version, dataschema, upcast } }
+}
+
+/** The longest name of an aggregate's type, or of a part of an event's type, and the longest type of an event. */
+export const MAX_NAME = 63
+export const MAX_TYPE = 255
+
+/** Whether it fits its column. */
+export function isSchemaVersion(version: number): boolean {
+  return Number.isInteger(version) && version >= 1 && version <= 32_767
 }
 
 export function invalidDefinition(name: string, message: string) {

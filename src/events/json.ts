@@ -33,8 +33,17 @@ export function jsonIssues(value: unknown): EventIssue[] {
   const visitObject = (value: object): void => {
     if (open.has(value)) return void report('the data contains itself')
     if (open.size === MAX_DEPTH) return void report(`nested deeper than ${MAX_DEPTH} levels`)
+    if ('toJSON' in value && typeof value.toJSON === 'function')
+      return void report(`${nameOf(value)} has a toJSON of its own: give its wire form`)
     open.add(value)
+    if (
+      Object.getOwnPropertySymbols(value).some((key) =>
+        Object.prototype.propertyIsEnumerable.call(value, key),
+      )
+    )
+      report('a property whose key is a symbol is not JSON')
     if (Array.isArray(value)) {
+      if (Object.keys(value).length > value.length) report('an array has properties besides its items')
       for (let i = 0; i < value.length; i++) visitChild(i, value[i])
     } else if (isPlainObject(value)) {
       for (const [key, child] of Object.entries(value)) {
@@ -42,7 +51,7 @@ export function jsonIssues(value: unknown): EventIssue[] {
         if (child !== undefined) visitChild(key, child)
       }
     } else {
-      report(`${value.constructor.name} is not JSON: give its wire form (a string, a number, a plain object)`)
+      report(`${nameOf(value)} is not JSON: give its wire form (a string, a number, a plain object)`)
     }
     open.delete(value)
   }
@@ -57,13 +66,25 @@ export function jsonIssues(value: unknown): EventIssue[] {
   return issues
 }
 
+/** Whether data is nested so deep that a schema that recurses may not get through it. */
+export function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return depth === MAX_DEPTH || Object.values(value).some((child) => isTooDeep(child, depth + 1))
+}
+
 /** Whether PostgreSQL can store the text as it is: no NUL, no half of a surrogate pair. */
 export function isStorable(text: string): boolean {
   return !text.includes('\0') && !/\p{Surrogate}/u.test(text)
 }
 
-// By the shape of the prototype, not its identity: an object of another realm (a vm, a worker) is plain too.
-function isPlainObject(value: object): boolean {
+/** By the shape of the prototype, not its identity: an object of another realm (a vm, a worker) is plain too. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function nameOf(value: object): string {
+  const made: unknown = value.constructor
+  return typeof made === 'function' && made.name !== '' ? made.name : 'an instance'
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { OutboxError } from '../errors.js'
-import { type AnyEvents, DEFAULT_MAX_EVENT_BYTES } from './definition.js'
+import { type AnyEvents, DEFAULT_MAX_EVENT_BYTES, isSchemaVersion, MAX_NAME, MAX_TYPE } from './definition.js'
 import type { DomainEvent } from './domain-event.js'
-import { isStorable, jsonIssues } from './json.js'
+import { isStorable } from './json.js'
 import { checkMetadata, type Metadata } from './metadata.js'
-import { validateData } from './validate.js'
+import { assertJson, validateData } from './validate.js'
 
 let recorded = 0
 
@@ -96,37 +96,52 @@ export function toEventRecord(event: DomainEvent): EventRecord {
 }
 
 function adoptEvent(event: DomainEvent): EventRecord {
-  const { id, type, schemaVersion, occurredAt } = event
+  const { id, type, schemaVersion, aggregateType, aggregateId, occurredAt, data } = event
   if (
     !UUID.test(id) ||
-    typeof type !== 'string' ||
-    !isStorable(type) ||
-    !Number.isInteger(schemaVersion) ||
-    !(occurredAt instanceof Date && Number.isFinite(occurredAt.getTime()))
+    !isTypeName(type) ||
+    !isName(aggregateType) ||
+    !isSchemaVersion(schemaVersion) ||
+    !isTimestamp(occurredAt)
   )
-    throw new OutboxError(
-      'ERR_OUTBOX_EVENT_INVALID',
-      `not an event: ${UUID.test(id) ? String(type) : 'no UUID as id'}`,
-      {
-        type: String(type),
-        issues: [
-          { message: 'needs a UUID as id, a type, a schemaVersion and a date in occurredAt', path: [] },
-        ],
-      },
-    )
-  checkAggregateId(event.aggregateType, event.aggregateId)
+    throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `not an event: ${String(type)}`, {
+      type: String(type),
+      issues: [
+        {
+          message:
+            'needs a UUID as id, an aggregateType of up to 63 characters, a type of as many between dots and 255 in all, a schemaVersion from 1 to 32767 and a date in occurredAt',
+          path: [],
+        },
+      ],
+    })
+  checkAggregateId(aggregateType, aggregateId)
+  assertJson(type, data)
   return new EventRecord(
-    event.id,
-    event.type,
-    event.schemaVersion,
-    event.aggregateType,
-    event.aggregateId,
-    event.occurredAt,
-    event.data,
+    id,
+    type,
+    schemaVersion,
+    aggregateType,
+    aggregateId,
+    occurredAt,
+    data,
     checkMetadata(event.metadata),
     undefined,
-    encodeData(event.type, event.data, DEFAULT_MAX_EVENT_BYTES),
+    encodeData(type, data, DEFAULT_MAX_EVENT_BYTES),
   )
+}
+
+/** As long as one of a definition may be: it goes into a subject, where a character may take nine. */
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME && isStorable(value)
+}
+
+function isTypeName(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= MAX_TYPE && value.split('.').every(isName)
+}
+
+/** RFC 3339, the format of CloudEvents `time`, has years of four digits. */
+function isTimestamp(value: unknown): boolean {
+  return value instanceof Date && value.getUTCFullYear() >= 1 && value.getUTCFullYear() <= 9999
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -144,15 +159,6 @@ export function checkAggregateId(aggregateType: string, aggregateId: string): vo
 }
 
 function encodeData(type: string, data: unknown, maxEventBytes: number): string {
-  const issues = jsonIssues(data)
-  if (issues.length > 0) {
-    const [first] = issues
-    const where = ['data', ...(first?.path ?? [])].join('.')
-    throw new OutboxError('ERR_OUTBOX_EVENT_NOT_JSON', `${type}: ${where}: ${first?.message}`, {
-      type,
-      issues,
-    })
-  }
   const json = JSON.stringify(data)
   const bytes = Buffer.byteLength(json)
   if (bytes > maxEventBytes)

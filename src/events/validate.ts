@@ -2,15 +2,17 @@ import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 as Schema } from '@standard-schema/spec'
 import { type EventIssue, OutboxError } from '../errors.js'
 import type { EventDefinition } from './definition.js'
+import { isTooDeep, jsonIssues } from './json.js'
 
 /**
  * The schema's output for `data`. The schema is the wire form, so it must accept its own output and leave it as it is:
  * a consumer validates what was stored with the same schema.
  *
- * @throws `ERR_OUTBOX_EVENT_INVALID`, `ERR_OUTBOX_SCHEMA_ASYNC`
+ * @throws `ERR_OUTBOX_EVENT_INVALID`, `ERR_OUTBOX_EVENT_NOT_JSON`, `ERR_OUTBOX_SCHEMA_ASYNC`
  */
 export function validateData({ type, spec }: EventDefinition, data: unknown): unknown {
   const output = validate(type, spec.schema, data, 'the data does not match its schema')
+  assertJson(type, output)
   const again = validate(type, spec.schema, output, 'the schema does not accept its own output')
   if (!isDeepStrictEqual(output, again))
     throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `${type}: the schema changes its own output`, {
@@ -20,13 +22,23 @@ export function validateData({ type, spec }: EventDefinition, data: unknown): un
   return output
 }
 
+/** @throws `ERR_OUTBOX_EVENT_NOT_JSON` when the log would not give it back as it is. */
+export function assertJson(type: string, data: unknown): void {
+  const issues = jsonIssues(data)
+  const [first] = issues
+  if (first === undefined) return
+  const where = ['data', ...first.path].join('.')
+  throw new OutboxError('ERR_OUTBOX_EVENT_NOT_JSON', `${type}: ${where}: ${first.message}`, { type, issues })
+}
+
 function validate(type: string, schema: Schema, data: unknown, complaint: string): unknown {
-  const result = schema['~standard'].validate(data)
+  const result = runSchema(type, schema, data)
   if (result instanceof Promise) {
     result.catch(() => {}) // nobody waits for it
+    if (isTooDeep(data)) assertJson(type, data) // zod tries again asynchronously when its stack overflows
     throw new OutboxError(
       'ERR_OUTBOX_SCHEMA_ASYNC',
-      `${type}: the schema validates asynchronously; recording an event is synchronous`,
+      `${type}: the schema validates asynchronously (or a refinement of it threw); recording an event is synchronous`,
       { type },
     )
   }
@@ -34,6 +46,16 @@ function validate(type: string, schema: Schema, data: unknown, complaint: string
   const issues = result.issues.map(toEventIssue)
   const summary = issues.map(({ path, message }) => `${['data', ...path].join('.')}: ${message}`).join('; ')
   throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `${type}: ${complaint}: ${summary}`, { type, issues })
+}
+
+function runSchema(type: string, schema: Schema, data: unknown) {
+  try {
+    return schema['~standard'].validate(data)
+  } catch (cause) {
+    const message = `the schema threw: ${cause instanceof Error ? cause.message : String(cause)}`
+    const issues = [{ message, path: [] }]
+    throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `${type}: ${message}`, { type, issues }, { cause })
+  }
 }
 
 function toEventIssue({ message, path = [] }: Schema.Issue): EventIssue {
