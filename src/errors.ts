@@ -28,9 +28,11 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_AGGREGATE_STALE: { readonly aggregateType: string; readonly aggregateId: string }
   /** The aggregate was added to another transaction that has not ended. */
   ERR_OUTBOX_AGGREGATE_IN_USE: Record<never, never>
+  /** The event was added to another transaction that has not ended. */
+  ERR_OUTBOX_EVENT_IN_USE: { readonly eventId: string }
   /** The event was committed by an earlier transaction. */
   ERR_OUTBOX_EVENT_STORED: { readonly eventId: string }
-  /** Metadata that CloudEvents cannot carry. */
+  /** Metadata that CloudEvents cannot carry, or more of it than a broker takes. */
   ERR_OUTBOX_METADATA_INVALID: { readonly name: string }
   /** Somebody else recorded events of this aggregate since it was loaded. */
   ERR_OUTBOX_CONCURRENCY: {
@@ -39,9 +41,11 @@ export interface OutboxErrorDetails {
     readonly expectedVersion: number
     readonly actualVersion: number
   }
-  /** The connection died inside the transaction, and the driver did not say so: the server has rolled it back. */
+  /** The connection died inside the transaction: the server has rolled it back, and it may be tried again. */
   ERR_OUTBOX_TRANSACTION_LOST: Record<never, never>
-  /** `tx.outbox` was used after its transaction had ended. */
+  /** The connection died while COMMIT ran: `resolveCommit` finds out how it ended. */
+  ERR_OUTBOX_COMMIT_UNKNOWN: { readonly transactionId: string; readonly eventId: string }
+  /** `tx`, or its `outbox`, was used after the transaction had ended. */
   ERR_OUTBOX_TRANSACTION_ENDED: Record<never, never>
   /** Two savepoints of one transaction were open at the same time, not one inside the other. */
   ERR_OUTBOX_SAVEPOINTS_OVERLAP: Record<never, never>
@@ -49,6 +53,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_TABLES_MISSING: Record<never, never>
   /** The outbox tables were made by your own migrations, which must go on making them. */
   ERR_OUTBOX_TABLES_NOT_OURS: Record<never, never>
+  /** The outbox tables are those of an earlier, or of a later, version of this library. */
+  ERR_OUTBOX_SCHEMA_VERSION: { readonly found: number; readonly expected: number }
   /** This database cannot keep the relay's promises. */
   ERR_OUTBOX_DATABASE_UNFIT: {
     readonly reason: 'replica' | 'row-level-security' | 'sequence-cache' | 'cluster-changed'
@@ -57,6 +63,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_DATABASE_FAILED: { readonly sqlState?: string }
   /** A statement of the relay got no answer in time. */
   ERR_OUTBOX_DATABASE_TIMEOUT: { readonly timeoutMs: number }
+  /** A notification that the relay sent to itself did not arrive: it listens in vain. */
+  ERR_OUTBOX_NOTIFICATION_MISSED: { readonly timeoutMs: number }
   /** Another relay has taken over. */
   ERR_OUTBOX_LEASE_LOST: { readonly relay: string }
   /** The relay was stopped before it was done. */
@@ -67,6 +75,10 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_UNAVAILABLE: { readonly brokerCode?: number }
   /** The broker will not take this event. */
   ERR_OUTBOX_EVENT_REFUSED: { readonly eventId: string; readonly brokerCode?: number }
+  /** Somebody else has written where only this relay may: another relay of its name, or a stranger. */
+  ERR_OUTBOX_FENCED: { readonly stream: string; readonly brokerCode?: number }
+  /** The destination does not have any more what it had acknowledged. */
+  ERR_OUTBOX_DESTINATION_LOST: { readonly stream: string; readonly reason: 'created anew' | 'shorter' }
   /** The stream's configuration breaks what the relay promises. */
   ERR_OUTBOX_STREAM_UNFIT: { readonly stream: string; readonly findings: readonly string[] }
 }
@@ -111,4 +123,21 @@ export function isOutboxError(error: unknown): error is AnyOutboxError {
 /** An option's value is not allowed. */
 export function invalidOption(option: string, message: string): OutboxError<'ERR_OUTBOX_OPTION_INVALID'> {
   return new OutboxError('ERR_OUTBOX_OPTION_INVALID', `${option}: ${message}`, { option })
+}
+
+export function transactionLost(cause?: unknown) {
+  return new OutboxError(
+    'ERR_OUTBOX_TRANSACTION_LOST',
+    'the connection was lost before COMMIT: the server has rolled the transaction back, and no event was stored',
+    {},
+    cause === undefined ? {} : { cause },
+  )
+}
+
+export function transactionEnded() {
+  return new OutboxError(
+    'ERR_OUTBOX_TRANSACTION_ENDED',
+    'this transaction has ended; await everything that it does inside its callback',
+    {},
+  )
 }

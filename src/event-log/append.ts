@@ -1,10 +1,16 @@
-import { type SQL, sql } from 'drizzle-orm'
-import { appendOne, appendToMany, appendToOne } from './append-statements.js'
-import { type Database, query } from './database.js'
+import { sql } from 'drizzle-orm'
+import { type AppendStatements, appendStatements, bindAppend } from './append-statements.js'
+import { type EventLog, query, queryBound } from './database.js'
 import { aggregateKey, type NewEvent } from './new-event.js'
+import type { OutboxTables } from './tables.js'
 
-/** The aggregate's version after its last event, by {@link aggregateKey}. */
-export type Heads = ReadonlyMap<string, number>
+/** What an append has done. */
+export interface Appended {
+  /** The aggregates' versions after their last event, by {@link aggregateKey}. Empty: the fence did not hold. */
+  readonly heads: ReadonlyMap<string, number>
+  /** The id of the transaction. */
+  readonly transactionId: string | undefined
+}
 
 /**
  * Appends events, in their order, in one statement. It locks the heads of their aggregates and hands out versions
@@ -14,30 +20,41 @@ export type Heads = ReadonlyMap<string, number>
  * When another transaction, or none, is on the connection, nothing is stored and no head is returned.
  */
 export async function appendEvents(
-  db: Database,
+  log: EventLog,
   events: readonly [NewEvent, ...NewEvent[]],
   fence: string | undefined,
-): Promise<Heads> {
-  const rows = await query<{ type: string; id: string; version: string }>(db, statementFor(events, fence))
-  return new Map(rows.map(({ type, id, version }) => [aggregateKey(type, id), Number(version)]))
+): Promise<Appended> {
+  const statements = statementsFor(log.tables, fence !== undefined)
+  const rows = await queryBound<HeadRow>(log, bindAppend(statements, events, fence ?? null))
+  return {
+    heads: new Map(rows.map(({ type, id, version }) => [aggregateKey(type, id), Number(version)])),
+    transactionId: rows[0]?.xid,
+  }
 }
 
-function statementFor(events: readonly [NewEvent, ...NewEvent[]], fence: string | undefined): SQL {
-  const [first] = events
-  if (events.length === 1) return appendOne(first, fence)
-  const ofOne = events.every(
-    ({ aggregateType, aggregateId }) =>
-      aggregateType === first.aggregateType && aggregateId === first.aggregateId,
-  )
-  return ofOne ? appendToOne(events, fence) : appendToMany(events, fence)
+type HeadRow = Record<'type' | 'id' | 'version' | 'xid', string>
+
+/** Made once for each database, without a fence and with one. */
+function statementsFor(tables: OutboxTables, fenced: boolean): AppendStatements {
+  const known = fenced ? fencedStatements : plainStatements
+  const statements = known.get(tables) ?? appendStatements(tables, fenced)
+  known.set(tables, statements)
+  return statements
 }
+
+const plainStatements = new WeakMap<OutboxTables, AppendStatements>()
+const fencedStatements = new WeakMap<OutboxTables, AppendStatements>()
 
 /** How many events the aggregate has in the log. */
-export async function readVersion(db: Database, aggregateType: string, aggregateId: string): Promise<number> {
+export async function readVersion(
+  log: EventLog,
+  aggregateType: string,
+  aggregateId: string,
+): Promise<number> {
   const [row] = await query<{ version: string }>(
-    db,
+    log,
     sql`
-      select version::text from outbox_aggregates
+      select version::text from ${log.tables.aggregates}
       where type = ${aggregateType}::text and id = ${aggregateId}::text`,
   )
   return Number(row?.version ?? 0)

@@ -1,5 +1,7 @@
 import type { SQL } from 'drizzle-orm'
 import { OutboxError } from '../errors.js'
+import type { BoundStatement } from './statement.js'
+import type { OutboxTables } from './tables.js'
 
 /**
  * The part of a Drizzle database, or transaction, that the log uses. Structural, because the classes differ between
@@ -7,6 +9,14 @@ import { OutboxError } from '../errors.js'
  */
 export interface Database {
   execute(query: SQL): PromiseLike<unknown>
+  /** Past Drizzle, and prepared if that can be; undefined where it cannot be done. */
+  executeBound?(statement: BoundStatement): PromiseLike<unknown> | undefined
+}
+
+/** The log: the database that it is in, or a transaction of it, and what its tables are called there. */
+export interface EventLog {
+  readonly db: Database
+  readonly tables: OutboxTables
 }
 
 /**
@@ -20,23 +30,64 @@ export type TextRow = Readonly<Record<string, string | null>>
  *
  * @throws `ERR_OUTBOX_TABLES_MISSING`; everything else as the driver throws it.
  */
-export async function query<R extends TextRow>(db: Database, statement: SQL): Promise<R[]> {
-  let result: unknown
-  try {
-    result = await db.execute(statement)
-  } catch (error) {
-    throw isMissingTable(error) ? tablesMissing(error) : error
-  }
-  // postgres.js gives an array of rows, the others an object that holds one.
-  return (Array.isArray(result) ? result : (result as { rows: R[] }).rows) as R[]
+export function query<R extends TextRow>({ db, tables }: EventLog, statement: SQL): Promise<R[]> {
+  return rowsOf(() => db.execute(statement), tables)
 }
 
-/** SQLSTATE of an error, which Drizzle wraps. */
+/** Like {@link query}, for the statements that are sent often. */
+export function queryBound<R extends TextRow>(
+  { db, tables }: EventLog,
+  statement: BoundStatement,
+): Promise<R[]> {
+  return rowsOf(() => db.executeBound?.(statement) ?? db.execute(statement.toSQL()), tables)
+}
+
+async function rowsOf<R extends object>(run: () => PromiseLike<unknown>, tables: OutboxTables): Promise<R[]> {
+  let result: unknown
+  try {
+    result = await run()
+  } catch (error) {
+    throw isMissingTable(error, tables) ? tablesMissing(tables, error) : error
+  }
+  // postgres.js gives an array of rows, the others an object that holds one.
+  return Array.isArray(result) ? asWritten(result) : (result as { rows: R[] }).rows
+}
+
+/** postgres.js renames columns where it is told to (`transform: postgres.camel`). Ours are words joined by `_`. */
+function asWritten<R extends object>(rows: R[]): R[] {
+  const [first] = rows
+  if (first === undefined || Object.keys(first).every((name) => /^[a-z_]+$/.test(name))) return rows
+  const written = (name: string) => name.replace(/(?<=.)-?([A-Z])|-/g, '_$1').toLowerCase()
+  return rows.map(
+    (row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [written(name), value])) as R,
+  )
+}
+
+/** The SQLSTATE of a database error, such as `40001`, which Drizzle wraps. Undefined: it has none. */
 export function sqlState(error: unknown): string | undefined {
   for (let e = error; e instanceof Error; e = e.cause)
-    if ('code' in e && typeof e.code === 'string' && /^[0-9A-Z]{5}$/.test(e.code)) return e.code
+    // Not the system's, some of which look like it: EPIPE.
+    if ('code' in e && typeof e.code === 'string' && /^[0-9A-Z]{5}$/.test(e.code) && !('errno' in e))
+      return e.code
   return undefined
 }
+
+/** Whether the server ends the connection: told to, crashing, or starting up (documentation, appendix A). */
+export function isConnectionFailure(error: unknown): boolean {
+  return /^(57P0[1-3]|0800[36])$/.test(sqlState(error) ?? '')
+}
+
+/** Whether a connection that was there has gone, by the word of the server, the system or the driver. */
+export function isLostConnection(error: unknown): boolean {
+  if (isConnectionFailure(error)) return true
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ('code' in e && LOST_CODES.has(String(e.code))) return true
+    if (e.message === 'Connection terminated unexpectedly') return true // node-postgres, which has no code for it
+  }
+  return false
+}
+
+const LOST_CODES = new Set(['ECONNRESET', 'EPIPE', 'CONNECTION_CLOSED', 'CONNECTION_DESTROYED'])
 
 /** In few words: Drizzle's own message is the whole statement with its parameters. */
 export function databaseFailed(cause: unknown) {
@@ -55,17 +106,20 @@ export function databaseFailed(cause: unknown) {
 
 const UNDEFINED_TABLE = '42P01'
 
-function isMissingTable(error: unknown): boolean {
+function isMissingTable(error: unknown, { prefix }: OutboxTables): boolean {
   if (sqlState(error) !== UNDEFINED_TABLE) return false
-  for (let e = error; e instanceof Error; e = e.cause)
-    if (/outbox_(events|aggregates|relays)/.test(e.message)) return true
+  const names = ['events', 'aggregates', 'relays'].map((table) => prefix + table)
+  for (let e = error; e instanceof Error; e = e.cause) {
+    const { message } = e
+    if (names.some((name) => message.includes(name))) return true
+  }
   return false
 }
 
-function tablesMissing(cause: unknown) {
+function tablesMissing({ names }: OutboxTables, cause: unknown) {
   return new OutboxError(
     'ERR_OUTBOX_TABLES_MISSING',
-    'the outbox tables are not in this database: call migrateOutbox(db), or export them from your own schema with `export * from "drizzle-outbox/schema"` and migrate',
+    `the outbox tables (${names.events}, …) are not in this database: call migrateOutbox(db), or export them from your own schema with \`export * from "drizzle-outbox/schema"\` and migrate`,
     {},
     { cause },
   )

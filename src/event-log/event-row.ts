@@ -21,8 +21,7 @@ export interface EventRow extends TextRow {
 }
 
 export function toRecordedEvent(row: EventRow, source: string): RecordedEvent {
-  const { dataschema, ...metadata } = row.metadata === null ? {} : JSON.parse(row.metadata)
-  return {
+  const event = {
     id: row.id,
     type: row.type,
     schemaVersion: Number(row.schema_version),
@@ -33,7 +32,11 @@ export function toRecordedEvent(row: EventRow, source: string): RecordedEvent {
     source,
     occurredAt: new Date(Number(row.occurred_at)),
     data: row.data,
-    ...(dataschema === undefined ? {} : { dataschema }),
-    metadata,
+    metadata: NO_METADATA,
   }
+  if (row.metadata === null) return event
+  const { dataschema, ...metadata } = JSON.parse(row.metadata)
+  return dataschema === undefined ? { ...event, metadata } : { ...event, metadata, dataschema }
 }
+
+const NO_METADATA = Object.freeze({})

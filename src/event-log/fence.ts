@@ -1,20 +1,20 @@
 import { sql } from 'drizzle-orm'
-import { type Database, query } from './database.js'
+import { type EventLog, query } from './database.js'
 
 /**
- * Marks the transaction on this connection. `set local` has no effect outside a transaction, so a mark that arrives
- * after the transaction was lost is simply not there, and whatever asks for it fails.
+ * Marks the transaction on a connection, as its first statement. It has no effect outside a transaction, so a mark that
+ * arrives after the transaction was lost is simply not there, and whatever asks for it fails. `set`, not a `select` of
+ * `set_config`: after a query no isolation level can be chosen any more.
+ *
+ * @param value A UUID.
  */
-export async function setFence(db: Database, value: string): Promise<void> {
-  await query(db, sql`select set_config('outbox.tx', ${value}::text, true)`)
+export function fenceStatement(value: string): string {
+  return `set local outbox.tx = '${value}'`
 }
 
-/** Whether the marked transaction is still the one on this connection. Fails if the transaction is aborted. */
-export async function holdsFence(db: Database, value: string | undefined): Promise<boolean> {
-  if (value === undefined) return (await query(db, sql`select 1::text as alive`)).length === 1
-  const [row] = await query<{ holds: string | null }>(
-    db,
-    sql`select (current_setting('outbox.tx', true) = ${value}::text)::text as holds`,
-  )
+/** Whether the transaction, marked if a mark is given, is still the one on this connection. Fails if it is aborted. */
+export async function holdsFence(log: EventLog, value: string | undefined): Promise<boolean> {
+  const holds = value === undefined ? sql`true` : sql`current_setting('outbox.tx', true) = ${value}::text`
+  const [row] = await query<{ holds: string | null }>(log, sql`select (${holds})::text as holds`)
   return row?.holds === 'true'
 }

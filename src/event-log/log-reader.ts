@@ -1,8 +1,8 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import type { RecordedEvent } from '../events/domain-event.js'
-import { type Database, query, type TextRow } from './database.js'
+import { type EventLog, query, type TextRow } from './database.js'
 import { EVENT_COLUMNS, type EventRow, toRecordedEvent } from './event-row.js'
-import { type Checkpoint, type Claim, leaseLost, loadCheckpoint } from './relay-row.js'
+import { type Checkpoint, type Claim, leaseLost, loadCheckpoint, NOTHING_PUBLISHED } from './relay-row.js'
 
 /**
  * Reads the log in windows. A window holds the events of all transactions that one snapshot sees and an earlier one
@@ -15,37 +15,37 @@ import { type Checkpoint, type Claim, leaseLost, loadCheckpoint } from './relay-
  * Every statement compares what the reader believes with the row. A mismatch is `ERR_OUTBOX_LEASE_LOST`.
  */
 export class LogReader {
-  readonly #db: Database
+  readonly #log: EventLog
   readonly #claim: Claim
   readonly #source: string
   #checkpoint: Checkpoint
 
-  private constructor(db: Database, claim: Claim, source: string, checkpoint: Checkpoint) {
-    this.#db = db
+  private constructor(log: EventLog, claim: Claim, source: string, checkpoint: Checkpoint) {
+    this.#log = log
     this.#claim = claim
     this.#source = source
     this.#checkpoint = checkpoint
   }
 
   /** A reader that goes on where the row says. @throws `ERR_OUTBOX_LEASE_LOST` */
-  static async load(db: Database, claim: Claim, source: string): Promise<LogReader> {
-    return new LogReader(db, claim, source, await loadCheckpoint(db, claim))
+  static async load(log: EventLog, claim: Claim, source: string): Promise<LogReader> {
+    return new LogReader(log, claim, source, await loadCheckpoint(log, claim))
   }
 
   /** Opens a window up to now, unless one is open. False: there is nothing new. */
-  async openWindow(): Promise<boolean> {
+  async openWindow(publisherState?: string): Promise<boolean> {
     if (this.#checkpoint.next !== null) return true
     const { snapshot } = this.#checkpoint
     const { xmax, xip } = parseSnapshot(snapshot)
     const [row] = await query<OpenedRow>(
-      this.#db,
+      this.#log,
       sql`
         with news as materialized (
           -- one "exists" for each arm: an "or" inside would cost the index
-          select exists (select from outbox_events where xid >= ${xmax}::text::xid8)
-            or exists (select from outbox_events where xid = any(${xip}::text::xid8[])) as found
+          select exists (select from ${this.#tables.events} where xid >= ${xmax}::text::xid8)
+            or exists (select from ${this.#tables.events} where xid = any(${xip}::text::xid8[])) as found
         ), opened as (
-          update outbox_relays set next = pg_current_snapshot(), page = null
+          update ${this.#tables.relays} set next = pg_current_snapshot(), page = null, ${stateOf(publisherState)}
           from news
           where news.found and ${this.#isOurs()} and next is null and snapshot::text = ${snapshot}::text
           -- Whatever the session's setting: the window, and all commits that it sees, are on disk before it is read.
@@ -53,15 +53,25 @@ export class LogReader {
         )
         select found::text, epoch::text, snapshot::text, next::text as before,
           (select next from opened)::text as opened
-        from news, outbox_relays where name = ${this.#claim.name}::text`,
+        from news, ${this.#tables.relays} where name = ${this.#claim.name}::text`,
     )
     // The row as it was before. It may have changed while the update waited for it, which then matched nothing.
     if (row?.epoch !== this.#claim.epoch || row.snapshot !== snapshot || row.before !== null)
       throw leaseLost(this.#claim.name)
     if (row.found === 'false') return false
     if (row.opened === null) throw leaseLost(this.#claim.name)
-    this.#checkpoint = { snapshot, next: row.opened, page: null }
+    this.#advance({ snapshot, next: row.opened, page: null }, publisherState)
     return true
+  }
+
+  /** Whether there are events that may have been handed over since the last checkpoint. */
+  get windowIsOpen(): boolean {
+    return this.#checkpoint.next !== null
+  }
+
+  /** What the publisher said last, as stored. */
+  get publisherState(): string | undefined {
+    return this.#checkpoint.publisherState ?? undefined
   }
 
   /** Position after which the open window is still to be published. */
@@ -69,12 +79,46 @@ export class LogReader {
     return Number(this.#checkpoint.page ?? 0)
   }
 
-  /** The window's next events after a position. Fewer than `limit`: the window ends here. */
-  async readPage(after: number, limit: number): Promise<RecordedEvent[]> {
+  /**
+   * The window's next events after a position.
+   *
+   * @param maxBytes of data; a page is filled by the event that reaches it.
+   */
+  async readPage(after: number, limit: number, maxBytes = Number.MAX_SAFE_INTEGER): Promise<Page> {
+    const { snapshot } = this.#window()
+    // Everything is news to a relay that has published nothing: the log is read from its beginning.
+    if (after === 0 && snapshot !== NOTHING_PUBLISHED)
+      return this.#readFilled(this.#firstPage(limit), limit, maxBytes)
+    const events = this.#laterPage(after, limit)
     const rows = await query<EventRow>(
-      this.#db,
-      after === 0 ? this.#firstPage(limit) : this.#laterPage(after, limit),
+      this.#log,
+      sql`
+        select ${EVENT_COLUMNS} from (${events}) event
+        where (select sum(octet_length(data::text)) from (${events}) event) < ${String(maxBytes)}::text::bigint
+        order by event.position`,
     )
+    // None, or too much: to count the bytes of each page row by row would cost a fifth of the rate.
+    if (rows.length === 0) return this.#readFilled(events, limit, maxBytes)
+    return pageOf(this.#recorded(rows), limit)
+  }
+
+  /** Events until there are enough bytes. */
+  async #readFilled(events: SQL, limit: number, maxBytes: number): Promise<Page> {
+    const rows = await query<PageRow>(
+      this.#log,
+      sql`
+        select ${EVENT_COLUMNS}, case when upto >= ${String(maxBytes)}::text::bigint then 'yes' end as filled
+        from (
+          select *, sum(bytes) over (order by position rows unbounded preceding) as upto
+          from (select *, octet_length(data::text) as bytes from (${events}) event) event
+        ) event
+        where upto - bytes < ${String(maxBytes)}::text::bigint
+        order by event.position`,
+    )
+    return pageOf(this.#recorded(rows), rows.at(-1)?.filled === 'yes' ? rows.length : limit)
+  }
+
+  #recorded(rows: readonly EventRow[]): RecordedEvent[] {
     return rows.map((row) => toRecordedEvent(row, this.#source))
   }
 
@@ -83,23 +127,25 @@ export class LogReader {
     const { snapshot, next } = this.#window()
     const { xmax, xip } = parseSnapshot(snapshot)
     return sql`
-      select ${EVENT_COLUMNS}
-      from (
-        select * from outbox_events where xid >= ${xmax}::text::xid8
-        union all
-        select * from outbox_events where xid = any(${xip}::text::xid8[])
-      ) event
-      where pg_visible_in_snapshot(xid, ${next}::text::pg_snapshot)
-      order by event.position + 0 -- the "+ 0" keeps the planner off the primary key
-      limit ${String(limit)}::text::int`
+      select * from ${this.#tables.events} event
+      where event.position = any(array( -- positions first: a long window is sorted without its data
+        select news.position
+        from (
+          select position, xid from ${this.#tables.events} where xid >= ${xmax}::text::xid8
+          union all
+          select position, xid from ${this.#tables.events} where xid = any(${xip}::text::xid8[])
+        ) news
+        where pg_visible_in_snapshot(news.xid, ${next}::text::pg_snapshot)
+        order by news.position + 0 -- the "+ 0" keeps the planner off the primary key
+        limit ${String(limit)}::text::int
+      ))`
   }
 
   /** By primary key. The snapshots are compared by function: as ranges of xid the planner would take that index again. */
   #laterPage(after: number, limit: number) {
     const { snapshot, next } = this.#window()
     return sql`
-      select ${EVENT_COLUMNS}
-      from outbox_events event
+      select * from ${this.#tables.events} event
       where event.position > ${String(after)}::text::bigint
         and not pg_visible_in_snapshot(xid, ${snapshot}::text::pg_snapshot)
         and pg_visible_in_snapshot(xid, ${next}::text::pg_snapshot)
@@ -108,29 +154,40 @@ export class LogReader {
   }
 
   /** All events of the window up to this position are acknowledged. */
-  async checkpoint(position: number): Promise<void> {
+  async checkpoint(position: number, publisherState?: string): Promise<void> {
+    const { snapshot, next } = this.#window()
     const rows = await query(
-      this.#db,
+      this.#log,
       sql`
-        update outbox_relays set page = greatest(page, ${String(position)}::text::bigint)
-        where ${this.#isOurs()} and next::text = ${this.#window().next}::text
-        returning name`,
-    )
-    if (rows.length === 0) throw leaseLost(this.#claim.name)
-  }
-
-  /** All events of the window are acknowledged. */
-  async closeWindow(): Promise<void> {
-    const { next } = this.#window()
-    const rows = await query(
-      this.#db,
-      sql`
-        update outbox_relays set snapshot = next, next = null, page = null
+        update ${this.#tables.relays} set
+          page = greatest(page, ${String(position)}::text::bigint), ${stateOf(publisherState)}
         where ${this.#isOurs()} and next::text = ${next}::text
         returning name`,
     )
     if (rows.length === 0) throw leaseLost(this.#claim.name)
-    this.#checkpoint = { snapshot: next, next: null, page: null }
+    this.#advance({ snapshot, next, page: String(position) }, publisherState)
+  }
+
+  /** All events of the window are acknowledged. */
+  async closeWindow(publisherState?: string): Promise<void> {
+    const { next } = this.#window()
+    const rows = await query(
+      this.#log,
+      sql`
+        update ${this.#tables.relays} set snapshot = next, next = null, page = null, ${stateOf(publisherState)}
+        where ${this.#isOurs()} and next::text = ${next}::text
+        returning name`,
+    )
+    if (rows.length === 0) throw leaseLost(this.#claim.name)
+    this.#advance({ snapshot: next, next: null, page: null }, publisherState)
+  }
+
+  #advance(to: Omit<Checkpoint, 'publisherState'>, publisherState: string | undefined): void {
+    this.#checkpoint = { ...to, publisherState: publisherState ?? this.#checkpoint.publisherState }
+  }
+
+  get #tables() {
+    return this.#log.tables
   }
 
   #isOurs() {
@@ -142,6 +199,27 @@ export class LogReader {
     if (next === null) throw new Error('no window is open')
     return { snapshot, next }
   }
+}
+
+/** A part of a window. */
+export interface Page {
+  readonly events: readonly RecordedEvent[]
+  /** The position after which the next page begins. Undefined: the window ends here. */
+  readonly end: number | undefined
+}
+
+/** Events that were read with a limit: fewer are the window's last. */
+export function pageOf(events: readonly RecordedEvent[], limit: number): Page {
+  return { events, end: events.length < limit ? undefined : events.at(-1)?.position }
+}
+
+/** Without a new one the stored one remains. */
+function stateOf(publisherState: string | undefined) {
+  return sql`publisher_state = coalesce(${publisherState ?? null}::text::json, publisher_state)`
+}
+
+interface PageRow extends EventRow {
+  readonly filled: string | null
 }
 
 interface OpenedRow extends TextRow {

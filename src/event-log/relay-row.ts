@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { OutboxError } from '../errors.js'
-import { type Database, query, type TextRow } from './database.js'
+import { type EventLog, query, type TextRow } from './database.js'
 import { clusterChanged } from './preflight.js'
 
 /** A relay's place in the log, as its row holds it. */
@@ -11,6 +11,8 @@ export interface Checkpoint {
   readonly next: string | null
   /** Position up to which the open window is published. */
   readonly page: string | null
+  /** Where the publisher was in its destination; what it says is the publisher's business. */
+  readonly publisherState: string | null
 }
 
 /** The right to publish under a relay's name, until somebody raises the epoch. */
@@ -24,10 +26,11 @@ interface RelayRow extends TextRow {
   readonly snapshot: string
   readonly next: string | null
   readonly page: string | null
+  readonly publisher_state: string | null
 }
 
 /** The snapshot that sees no transaction: a new relay publishes the log from its beginning. */
-const NOTHING_PUBLISHED = '1:1:'
+export const NOTHING_PUBLISHED = '1:1:'
 
 /**
  * Takes the lease when nobody else holds it, by the database's clock, and raises its epoch: whoever had it before is
@@ -36,15 +39,15 @@ const NOTHING_PUBLISHED = '1:1:'
  * @throws `ERR_OUTBOX_DATABASE_UNFIT` when the row was written in another database cluster.
  */
 export async function claimRelay(
-  db: Database,
+  log: EventLog,
   name: string,
   owner: string,
   leaseMs: number,
 ): Promise<Claim | undefined> {
   const [row] = await query<{ epoch: string; same_cluster: string }>(
-    db,
+    log,
     sql`
-      insert into outbox_relays as relay (name, snapshot, cluster, owner, epoch, lease_until)
+      insert into ${log.tables.relays} as relay (name, snapshot, cluster, owner, epoch, lease_until)
       select ${name}::text, ${NOTHING_PUBLISHED}::text::pg_snapshot, system_identifier::text, ${owner}::text, 1,
         clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
       from pg_control_system()
@@ -57,16 +60,16 @@ export async function claimRelay(
   if (!row) return undefined
   const claim = { name, epoch: row.epoch }
   if (row.same_cluster === 'true') return claim
-  await releaseRelay(db, claim)
-  throw clusterChanged(name)
+  await releaseRelay(log, claim)
+  throw clusterChanged(log.tables, name)
 }
 
 /** Keeps the lease. @throws `ERR_OUTBOX_LEASE_LOST` */
-export async function renewRelay(db: Database, { name, epoch }: Claim, leaseMs: number): Promise<void> {
+export async function renewRelay(log: EventLog, { name, epoch }: Claim, leaseMs: number): Promise<void> {
   const rows = await query(
-    db,
+    log,
     sql`
-      update outbox_relays
+      update ${log.tables.relays}
       set lease_until = clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
       where name = ${name}::text and epoch = ${epoch}::text::bigint
         and owner is not null -- a renewal that arrives late must not take back what was released
@@ -76,24 +79,26 @@ export async function renewRelay(db: Database, { name, epoch }: Claim, leaseMs: 
 }
 
 /** Lets the next one in at once. Nothing happens when the lease is already another's. */
-export async function releaseRelay(db: Database, { name, epoch }: Claim): Promise<void> {
+export async function releaseRelay(log: EventLog, { name, epoch }: Claim): Promise<void> {
   await query(
-    db,
+    log,
     sql`
-      update outbox_relays set owner = null, lease_until = null
+      update ${log.tables.relays} set owner = null, lease_until = null
       where name = ${name}::text and epoch = ${epoch}::text::bigint`,
   )
 }
 
 /** @throws `ERR_OUTBOX_LEASE_LOST` */
-export async function loadCheckpoint(db: Database, { name, epoch }: Claim): Promise<Checkpoint> {
+export async function loadCheckpoint(log: EventLog, { name, epoch }: Claim): Promise<Checkpoint> {
   const [row] = await query<RelayRow>(
-    db,
+    log,
     sql`
-      select epoch::text, snapshot::text, next::text, page::text from outbox_relays where name = ${name}::text`,
+      select epoch::text, snapshot::text, next::text, page::text, publisher_state::text
+      from ${log.tables.relays} where name = ${name}::text`,
   )
   if (row?.epoch !== epoch) throw leaseLost(name)
-  return { snapshot: row.snapshot, next: row.next, page: row.page }
+  const { snapshot, next, page, publisher_state: publisherState } = row
+  return { snapshot, next, page, publisherState }
 }
 
 export function leaseLost(

@@ -1,7 +1,8 @@
 /**
  * The tables of the outbox, for your own drizzle-kit: `export * from 'drizzle-outbox/schema'`.
  *
- * This file is published as source, because types that one Drizzle line emits for a table do not fit the other.
+ * This file is published as source, because types that one Drizzle line emits for a table do not fit the other. It
+ * imports nothing of ours, so that your compiler's settings meet as little of it as can be.
  */
 import { sql } from 'drizzle-orm'
 import {
@@ -9,6 +10,7 @@ import {
   customType,
   index,
   json,
+  pgSchema,
   pgTable,
   primaryKey,
   smallint,
@@ -20,52 +22,85 @@ import {
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' })
 const pgSnapshot = customType<{ data: string }>({ dataType: () => 'pg_snapshot' })
 
-/** The log: one row for each event, never updated. */
-export const outboxEvents = pgTable(
-  'outbox_events',
-  {
-    /** Order within a relay's window. Its sequence must hand out one number at a time (`cache 1`). */
-    position: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    /** The transaction that wrote the event: what a relay's snapshot is compared with. */
-    xid: xid8().notNull().default(sql`pg_current_xact_id()`),
-    id: uuid().notNull(),
-    aggregateType: text('aggregate_type').notNull(),
-    aggregateId: text('aggregate_id').notNull(),
-    aggregateVersion: bigint('aggregate_version', { mode: 'number' }).notNull(),
-    type: text().notNull(),
-    schemaVersion: smallint('schema_version').notNull().default(1),
-    /** `json`, not `jsonb`: the text is kept as it was recorded. */
-    data: json().notNull(),
-    metadata: json(),
-    occurredAt: timestamp('occurred_at', { withTimezone: true }).notNull().default(sql`clock_timestamp()`),
-  },
-  (table) => [index('outbox_events_xid').on(table.xid)],
-)
+/** The version of these tables. Raised with each change; a relay refuses to start on another. */
+const SCHEMA_VERSION = 3
 
-/** The head of each aggregate: how many events it has. Locked by whoever appends to it. */
-export const outboxAggregates = pgTable(
-  'outbox_aggregates',
-  {
-    type: text().notNull(),
-    id: text().notNull(),
-    version: bigint({ mode: 'number' }).notNull(),
-  },
-  (table) => [primaryKey({ name: 'outbox_aggregates_pkey', columns: [table.type, table.id] })],
-)
+/**
+ * The tables in another schema, or with another prefix. Give `withOutbox` the same as `tables`.
+ *
+ * @example
+ * ```ts
+ * export const { outboxSchema, outboxEvents, outboxAggregates, outboxRelays } = createOutboxTables({ schema: 'messaging' })
+ * ```
+ */
+export function createOutboxTables({
+  schema,
+  prefix = 'outbox_',
+}: {
+  /** The database schema. @default the one that the connection's `search_path` begins with */
+  readonly schema?: string | undefined
+  /** What the tables' names begin with. @default 'outbox_' */
+  readonly prefix?: string | undefined
+} = {}) {
+  // "public" needs no "create schema", and Drizzle refuses to make one of that name.
+  const outboxSchema = schema === undefined || schema === 'public' ? undefined : pgSchema(schema)
+  const table = (outboxSchema?.table ?? pgTable) as typeof pgTable
 
-/** One row for each relay: what it has published, and who holds it. */
-export const outboxRelays = pgTable('outbox_relays', {
-  name: text().primaryKey(),
-  /** What is published: the events of all transactions that this snapshot sees. */
-  snapshot: pgSnapshot().notNull(),
-  /** The open window reaches from `snapshot` to here. Null when no window is open. */
-  next: pgSnapshot(),
-  /** Position up to which the open window is published. */
-  page: bigint({ mode: 'number' }),
-  /** System identifier of the database cluster that the snapshots belong to. */
-  cluster: text().notNull(),
-  owner: text(),
-  /** Raised with every change of owner; each statement of an owner carries it. */
-  epoch: bigint({ mode: 'number' }).notNull(),
-  leaseUntil: timestamp('lease_until', { withTimezone: true }),
-})
+  /** The log: one row for each event, never updated. */
+  const outboxEvents = table(
+    `${prefix}events`,
+    {
+      /** Order within a relay's window. Its sequence must hand out one number at a time (`cache 1`). */
+      position: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+      /** The transaction that wrote the event: what a relay's snapshot is compared with. */
+      xid: xid8().notNull().default(sql`pg_current_xact_id()`),
+      id: uuid().notNull(),
+      aggregateType: text('aggregate_type').notNull(),
+      aggregateId: text('aggregate_id').notNull(),
+      aggregateVersion: bigint('aggregate_version', { mode: 'number' }).notNull(),
+      type: text().notNull(),
+      schemaVersion: smallint('schema_version').notNull().default(1),
+      /** `json`, not `jsonb`: the text is kept as it was recorded. */
+      data: json().notNull(),
+      metadata: json(),
+      occurredAt: timestamp('occurred_at', { withTimezone: true }).notNull().default(sql`clock_timestamp()`),
+    },
+    (columns) => [index(`${prefix}events_xid`).on(columns.xid)],
+  )
+
+  /** The head of each aggregate: how many events it has. Locked by whoever appends to it. */
+  const outboxAggregates = table(
+    `${prefix}aggregates`,
+    {
+      type: text().notNull(),
+      id: text().notNull(),
+      version: bigint({ mode: 'number' }).notNull(),
+    },
+    (columns) => [primaryKey({ name: `${prefix}aggregates_pkey`, columns: [columns.type, columns.id] })],
+  )
+
+  /** One row for each relay: what it has published, and who holds it. */
+  const outboxRelays = table(`${prefix}relays`, {
+    name: text().primaryKey(),
+    /** What is published: the events of all transactions that this snapshot sees. */
+    snapshot: pgSnapshot().notNull(),
+    /** The open window reaches from `snapshot` to here. Null when no window is open. */
+    next: pgSnapshot(),
+    /** Position up to which the open window is published. */
+    page: bigint({ mode: 'number' }),
+    /** Where in its destination the publisher was at this checkpoint. What it says is the publisher's business. */
+    publisherState: json('publisher_state'),
+    /** System identifier of the database cluster that the snapshots belong to. */
+    cluster: text().notNull(),
+    owner: text(),
+    /** Raised with every change of owner; each statement of an owner carries it. */
+    epoch: bigint({ mode: 'number' }).notNull(),
+    leaseUntil: timestamp('lease_until', { withTimezone: true }),
+    /** Its default says which version these tables are: migrations raise it, whoever generates them. */
+    schemaVersion: smallint('schema_version').notNull().default(SCHEMA_VERSION),
+  })
+
+  return { outboxSchema, outboxEvents, outboxAggregates, outboxRelays }
+}
+
+export const { outboxEvents, outboxAggregates, outboxRelays } = createOutboxTables()

@@ -1,0 +1,1 @@
+ALTER TABLE "outbox_relays" ADD COLUMN "schema_version" smallint DEFAULT 2 NOT NULL;
