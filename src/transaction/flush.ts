@@ -1,31 +1,42 @@
-import { OutboxError } from '../errors.js'
-import { appendEvents, type Heads } from '../event-log/append.js'
-import type { Database } from '../event-log/database.js'
+import { OutboxError, transactionLost } from '../errors.js'
+import { type Appended, appendEvents } from '../event-log/append.js'
+import type { EventLog } from '../event-log/database.js'
 import { aggregateKey, type NewEvent } from '../event-log/new-event.js'
 import type { DomainEvent } from '../events/domain-event.js'
-import { type Metadata, mergeMetadata } from '../events/metadata.js'
+import { checkMetadataSize, type Metadata, mergeMetadata } from '../events/metadata.js'
 import { type EventRecord, jsonOf, toEventRecord } from '../events/record-event.js'
 import type { Enlisted } from './journal.js'
 
-/** What a transaction has stored: each event with its aggregate version. */
-export type Flushed = ReadonlyMap<EventRecord, number>
+/** What a transaction has stored. */
+export interface Flushed {
+  /** Each event with its aggregate version. */
+  readonly versions: ReadonlyMap<EventRecord, number>
+  readonly transactionId: string | undefined
+}
 
-/** Stores the events in their order. @throws `ERR_OUTBOX_TRANSACTION_LOST` when this is not the transaction any more. */
+export const NOTHING_FLUSHED: Flushed = { versions: new Map(), transactionId: undefined }
+
+/**
+ * Stores the events in their order.
+ *
+ * @throws `ERR_OUTBOX_TRANSACTION_LOST` when this is not the transaction any more, `ERR_OUTBOX_METADATA_INVALID` when an
+ * event's metadata and that of its transaction are too much together.
+ */
 export async function flushEvents(
-  tx: Database,
+  log: EventLog,
   events: readonly [EventRecord, ...EventRecord[]],
   common: readonly Metadata[],
   fence: string | undefined,
 ): Promise<Flushed> {
   const [first, ...others] = events
   const rows = others.map((event) => toNewEvent(event, common))
-  const heads = await appendEvents(tx, [toNewEvent(first, common), ...rows], fence)
+  const { heads, transactionId } = await appendEvents(log, [toNewEvent(first, common), ...rows], fence)
   if (heads.size === 0) throw transactionLost()
-  return versionsOf(events, heads)
+  return { versions: versionsOf(events, heads), transactionId }
 }
 
-export function versionOf(event: DomainEvent, flushed: Flushed): number {
-  return flushed.get(toEventRecord(event)) as number
+export function versionOf(event: DomainEvent, { versions }: Flushed): number {
+  return versions.get(toEventRecord(event)) as number
 }
 
 /**
@@ -50,7 +61,7 @@ export function checkVersions(enlisted: readonly Enlisted[], flushed: Flushed): 
 }
 
 /** As the log numbers them: heads hold the version of each aggregate's last one. */
-function versionsOf(events: readonly EventRecord[], heads: Heads): Map<EventRecord, number> {
+function versionsOf(events: readonly EventRecord[], heads: Appended['heads']): Map<EventRecord, number> {
   const next = new Map(heads)
   const versions = new Map<EventRecord, number>()
   for (const event of events.toReversed()) {
@@ -64,14 +75,8 @@ function versionsOf(events: readonly EventRecord[], heads: Heads): Map<EventReco
 
 function toNewEvent(event: EventRecord, common: readonly Metadata[]): NewEvent {
   const { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, dataschema } = event
-  const metadata = { ...mergeMetadata(...common, event.metadata), dataschema }
+  const merged = mergeMetadata(...common, event.metadata)
+  checkMetadataSize(merged)
+  const metadata = { ...merged, dataschema }
   return { id, aggregateType, aggregateId, type, schemaVersion, occurredAt, data: jsonOf(event), metadata }
-}
-
-export function transactionLost() {
-  return new OutboxError(
-    'ERR_OUTBOX_TRANSACTION_LOST',
-    'the connection was lost inside the transaction: the server has rolled it back, and no event was stored',
-    {},
-  )
 }

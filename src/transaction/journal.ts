@@ -40,8 +40,8 @@ export function markStored(events: readonly EventRecord[]): void {
   for (const event of events) stored.add(event)
 }
 
-/** The open transaction that an aggregate was added to: in two of them its events would be stored twice. */
-const holders = new WeakMap<Aggregate, Journal>()
+/** The open transaction that something was added to: in two of them it would be stored twice. */
+const holders = new WeakMap<Aggregate | EventRecord, Journal>()
 
 /**
  * What one transaction did with events, in order, so that a rolled-back savepoint can be cut off its end. As in SQL,
@@ -59,14 +59,20 @@ export class Journal {
       throw new OutboxError('ERR_OUTBOX_EVENT_STORED', `event ${event.id} is in the log already`, {
         eventId: event.id,
       })
+    if (this.#isHeldElsewhere(record))
+      throw new OutboxError(
+        'ERR_OUTBOX_EVENT_IN_USE',
+        `event ${event.id} was added to another transaction that has not ended`,
+        { eventId: event.id },
+      )
+    holders.set(record, this)
     this.#entries.push({ kind: 'event', event: record, ordinal: nextOrdinal() })
   }
 
   addAggregate(aggregate: Aggregate, expectedVersion: number | undefined): void {
     const lost = stale.get(aggregate)
     if (lost !== undefined) throw aggregateStale(lost.aggregateType, lost.aggregateId)
-    const holder = holders.get(aggregate)
-    if (holder !== undefined && holder !== this)
+    if (this.#isHeldElsewhere(aggregate))
       throw new OutboxError(
         'ERR_OUTBOX_AGGREGATE_IN_USE',
         'the aggregate was added to another transaction that has not ended',
@@ -80,6 +86,11 @@ export class Journal {
     }
     holders.set(aggregate, this)
     this.#entries.push({ kind: 'aggregate', aggregate, expectedVersion })
+  }
+
+  #isHeldElsewhere(added: Aggregate | EventRecord): boolean {
+    const holder = holders.get(added)
+    return holder !== undefined && holder !== this
   }
 
   addMetadata(metadata: Metadata): void {
@@ -106,8 +117,8 @@ export class Journal {
     this.releaseSavepoint(savepoint)
     const before = this.enlisted()
     this.#rolledBack.push({ after: savepoint.ordinal, until: nextOrdinal() })
+    this.release()
     for (const { aggregate, events } of before) {
-      holders.delete(aggregate)
       const lost = events.filter((event) => this.#isRolledBack(event))
       const [first] = lost
       if (first === undefined) continue
@@ -115,7 +126,7 @@ export class Journal {
       aggregate.eventsRolledBack?.(lost)
     }
     this.#entries.splice(savepoint.entries)
-    for (const { aggregate } of this.enlisted()) holders.set(aggregate, this)
+    for (const held of this.#held()) holders.set(held, this)
   }
 
   #isRolledBack(event: DomainEvent): boolean {
@@ -162,8 +173,15 @@ export class Journal {
     return this.#entries.flatMap((entry) => (entry.kind === 'hook' ? [entry.run] : []))
   }
 
-  /** Other transactions may have the aggregates. */
-  releaseAggregates(): void {
-    for (const { aggregate } of this.enlisted()) holders.delete(aggregate)
+  /** Other transactions may have what was added to this one. */
+  release(): void {
+    for (const held of this.#held()) holders.delete(held)
+  }
+
+  #held(): (Aggregate | EventRecord)[] {
+    return this.#entries.flatMap<Aggregate | EventRecord>((entry) => {
+      if (entry.kind === 'aggregate') return [entry.aggregate]
+      return entry.kind === 'event' ? [entry.event] : []
+    })
   }
 }

@@ -1,9 +1,15 @@
 import { invalidOption } from '../errors.js'
-import type { Database } from '../event-log/database.js'
-import { isStorable } from '../events/json.js'
+import { resolveTables } from '../event-log/tables.js'
+import type { Metadata } from '../events/metadata.js'
+import { isUriReference } from '../events/uri.js'
+import { CommitNotifier } from './commit-notifier.js'
 import { CommitSignal } from './commit-signal.js'
-import { checkDrizzleDatabase, needsFence, surviveLostConnections } from './driver.js'
+import { driverOf } from './drivers/driver-of.js'
+import { checkDrizzleDatabase, type DrizzleTransaction, extend } from './drivers/drizzle-database.js'
 import type { Outbox, OutboxDb, OutboxOptions, RawDb } from './outbox-db.js'
+import { settleLater } from './resolve-commit.js'
+import { activeTraceContext } from './trace-context.js'
+import { equipTransaction, type Run } from './transaction-handle.js'
 import { UnitOfWork } from './unit-of-work.js'
 
 /**
@@ -25,73 +31,63 @@ import { UnitOfWork } from './unit-of-work.js'
  * end the process (Drizzle 0.45 listens to none while a transaction runs). The statement rejects all the same.
  *
  * @throws `ERR_OUTBOX_OPTION_INVALID` at once. From `transaction`, besides what the callback throws:
- * `ERR_OUTBOX_CONCURRENCY`, `ERR_OUTBOX_TRANSACTION_LOST`, `ERR_OUTBOX_SAVEPOINTS_OVERLAP`, `ERR_OUTBOX_TABLES_MISSING`;
- * the transaction is rolled back, and events of aggregates are still pending, so that a retry stores them once. When the
- * connection is lost while COMMIT runs, nobody knows how it ended: load the aggregate again before a retry.
+ * `ERR_OUTBOX_CONCURRENCY`, `ERR_OUTBOX_TRANSACTION_LOST`, `ERR_OUTBOX_SAVEPOINTS_OVERLAP`, `ERR_OUTBOX_TABLES_MISSING`,
+ * `ERR_OUTBOX_METADATA_INVALID`; the transaction is rolled back, and events of aggregates are still pending, so that a
+ * retry stores them once.
+ * `ERR_OUTBOX_COMMIT_UNKNOWN` when the connection is lost while COMMIT runs: see {@link resolveCommit}.
  */
 export function withOutbox<DB extends RawDb>(db: DB, options: OutboxOptions): OutboxDb<DB> {
   const database = checkDrizzleDatabase(db)
   if (typeof options !== 'object') throw invalidOption('options', 'withOutbox needs at least { source }')
   const { source, metadata = () => ({}), onAfterCommitError = warn } = options
-  if (typeof source !== 'string' || source === '' || !isStorable(source))
-    throw invalidOption('source', 'must be a URI reference, such as "/shop"')
+  if (!isUriReference(source))
+    throw invalidOption('source', 'must be a URI reference, such as "/shop"; percent-encode other characters')
+  const tables = resolveTables(options.tables)
 
-  const fenced = needsFence(database)
-  surviveLostConnections(database)
-  const outbox: Outbox = { source, database, commits: new CommitSignal() }
+  const driver = driverOf(database)
+  const { session: shared } = database.$primary ?? database
+  const commits = new CommitSignal()
+  const log = { db: database, tables }
+  const outbox: Outbox = { source, log, commits, listen: driver.listen }
+  if (options.notify) {
+    const notifier = new CommitNotifier(log)
+    commits.subscribe(() => notifier.notify())
+  }
+  const common = (): Metadata[] => [activeTraceContext(), metadata()]
+
+  const settle = async (work: UnitOfWork): Promise<void> => {
+    if (work.storedEvents) commits.notify()
+    await work.committed((error) => report(error, onAfterCommitError))
+  }
 
   const transaction = async (run: Run, ...config: readonly unknown[]): Promise<unknown> => {
-    const work = new UnitOfWork({ fenced })
+    const work = new UnitOfWork(tables)
     let result: unknown
     try {
-      result = await database.transaction(
-        (tx: Transaction) =>
-          work.within(tx, async () => {
-            const value = await run(deriveTransaction(tx, work))
-            await work.flush(metadata)
-            return value
-          }),
+      result = await driver.transaction(
+        async (tx: DrizzleTransaction) => {
+          const connection = await driver.watch(tx)
+          return work.run(tx, connection, () => run(equipTransaction(tx, work, shared)), common)
+        },
         ...config,
       )
-    } catch (error) {
-      work.end()
+    } catch (thrown) {
+      const error = work.failed(thrown)
+      if (work.inDoubt)
+        settleLater(error as Error, {
+          log: outbox.log,
+          trace: work.trace,
+          settle: async (committed) => (committed ? settle(work) : work.end()),
+        })
       throw error
     }
-    if (work.storedEvents) outbox.commits.notify()
-    await work.committed((error) => report(error, onAfterCommitError))
+    await settle(work)
     return result
   }
-  return extend<object>(database, { transaction, '~outbox': outbox }) as OutboxDb<DB>
-}
-
-/** A driver's transaction as it is at run time. */
-type Transaction = Database & RawDb
-type Run = (tx: Transaction) => Promise<unknown>
-
-/** The driver's transaction with `outbox`, and with savepoints that the unit of work knows of. */
-function deriveTransaction(tx: Transaction, work: UnitOfWork): Transaction {
-  const transaction = async (run: Run, ...config: readonly unknown[]): Promise<unknown> => {
-    const savepoint = await work.openSavepoint()
-    try {
-      const result = await tx.transaction(
-        (inner: Transaction) => work.within(inner, () => run(deriveTransaction(inner, work))),
-        ...config,
-      )
-      work.releaseSavepoint(savepoint)
-      return result
-    } catch (error) {
-      work.rollBackSavepoint(savepoint)
-      throw error
-    }
-  }
-  return extend(tx, { transaction, outbox: work.outbox })
-}
-
-// By inheritance, not a proxy: `instanceof`, Drizzle's `is`, `$client` and protected members all work, at no cost.
-function extend<T extends object>(base: T, own: Readonly<Record<string, unknown>>): T {
-  const extended = Object.create(base)
-  for (const [key, value] of Object.entries(own)) Object.defineProperty(extended, key, { value })
-  return extended
+  return extend<object>(database, {
+    transaction: { value: transaction },
+    '~drizzle-outbox': { value: outbox },
+  }) as OutboxDb<DB>
 }
 
 /** Whatever the application makes of an error, the transaction is committed, and its caller must not hear otherwise. */
