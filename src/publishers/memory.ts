@@ -1,10 +1,13 @@
 import { type CloudEvent, toCloudEvent } from '../cloudevents/cloud-event.js'
+import type { RecordedEvent } from '../events/domain-event.js'
 import type { Publisher } from './publisher.js'
 
 /** A publisher that keeps what it is given. */
 export interface MemoryPublisher extends Publisher {
   /** Everything published, in order, each id once. */
   readonly published: readonly CloudEvent[]
+  /** The same as the log holds them: data as text, byte for byte. */
+  readonly recorded: readonly RecordedEvent[]
   /** Forgets what was published. */
   clear(): void
 }
@@ -22,12 +25,15 @@ export interface MemoryPublisher extends Publisher {
  * ```
  */
 export function memoryPublisher(): MemoryPublisher {
-  const published = new Map<string, CloudEvent>()
+  const published = new Map<string, { readonly cloudEvent: CloudEvent; readonly event: RecordedEvent }>()
   return {
     name: 'memory',
     publishTimeoutMs: 0,
     get published() {
-      return [...published.values()]
+      return Array.from(published.values(), ({ cloudEvent }) => cloudEvent)
+    },
+    get recorded() {
+      return Array.from(published.values(), ({ event }) => event)
     },
     clear: () => published.clear(),
     prepare: async () => {},
@@ -38,7 +44,7 @@ export function memoryPublisher(): MemoryPublisher {
         if (signal.aborted || !maySend())
           return { unacknowledged: events.slice(index), duplicates, refused: [] }
         if (published.has(event.id)) duplicates++
-        else published.set(event.id, toCloudEvent(event))
+        else published.set(event.id, { cloudEvent: toCloudEvent(event), event })
       }
       return { unacknowledged: [], duplicates, refused: [] }
     },

@@ -2,18 +2,29 @@ import type { OutboxError } from '../errors.js'
 import type { RecordedEvent } from '../events/domain-event.js'
 
 /**
- * Hands events to a broker. The relay makes one call at a time, with events in the order of the log.
+ * Hands events to a broker, page by page, in the order of the log.
  *
  * What a publisher promises, and the relay builds on:
- * - An aggregate's event is sent only after the one before it is acknowledged.
+ * - An aggregate's event is sent only after the one before it is acknowledged, or so that it cannot be stored without it.
  * - An event's id is the same on every attempt, and is what the broker deduplicates by where it can.
  * - Acknowledged means that the broker answered for this very event.
+ *
+ * `publisherConformance` of `drizzle-outbox/testing` tests all of it.
  */
 export interface Publisher {
   /** For status and errors, such as `jetstream SHOP`. */
   readonly name: string
   /** How long after it was sent an event may still be stored without an acknowledgement. Milliseconds. */
   readonly publishTimeoutMs: number
+  /**
+   * Calls of `publish` that the relay may have open at a time, so that the next page flows while the last events of the
+   * one before are acknowledged. With more than one, the promises hold across them: whatever an earlier call leaves
+   * unacknowledged, none of its aggregate's later events is sent before that event is handed over again. The call with
+   * those may come when the earlier one is over, and nobody has seen its outcome yet.
+   *
+   * @default 1
+   */
+  readonly maxOpenPages?: number
   /**
    * Checks the destination, before the first event and after every outage.
    *
@@ -22,10 +33,19 @@ export interface Publisher {
    */
   prepare(context: PublisherContext): Promise<void>
   /**
+   * Finds out what the destination has of events that nobody saw acknowledged: when a relay begins to lead, and after
+   * every outage. Left out by publishers that cannot look.
+   *
+   * @throws like `prepare`, and `ERR_OUTBOX_DESTINATION_LOST` when the destination has lost what it had acknowledged.
+   */
+  recover?(from: RecoverFrom): Promise<Recovered>
+  /**
    * Publishes a page of the log. Resolves when every event is settled: acknowledged, or known not to be. Does not
    * reject for what a broker does.
    */
   publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome>
+  /** For `relay.status()`: how it publishes at the moment. */
+  status?(): Readonly<Record<string, unknown>>
   /** Frees what the publisher itself has opened. */
   close(): Promise<void>
 }
@@ -36,11 +56,28 @@ export interface PublisherContext {
   readonly signal: AbortSignal
 }
 
+export interface RecoverFrom {
+  /** The `state` that was stored last with a checkpoint. Undefined: none ever was. */
+  readonly state: string | undefined
+  /** Whether events after that checkpoint may have been handed over. */
+  readonly unsettled: boolean
+  readonly signal: AbortSignal
+}
+
+export interface Recovered {
+  /** As in `PublishOutcome`. */
+  readonly state: string
+  /** Ids of the events that the destination has, of those handed over after `from.state`. */
+  readonly stored: ReadonlySet<string>
+}
+
 export interface PublishOptions {
   /** When it aborts, nothing more is sent, and what is in flight counts as unacknowledged. */
   readonly signal: AbortSignal
-  /** Asked before each event is sent: false once the relay cannot be sure any more that it holds its lease. */
+  /** Asked before events are sent: false once the relay cannot be sure any more that it holds its lease. */
   readonly maySend: () => boolean
+  /** None of these events was ever handed over before. */
+  readonly fresh: boolean
 }
 
 export interface PublishOutcome {
@@ -50,6 +87,13 @@ export interface PublishOutcome {
   readonly duplicates: number
   /** Why the destination took no more. Counts against no event. */
   readonly unavailable?: OutboxError<'ERR_OUTBOX_UNAVAILABLE'>
+  /** Somebody else has written where only this relay may: it looks whether it still leads, and recovers. */
+  readonly fenced?: OutboxError<'ERR_OUTBOX_FENCED'>
   /** What the broker refused for the event's own sake. It is unacknowledged, as are its aggregate's later events. */
   readonly refused: readonly OutboxError<'ERR_OUTBOX_EVENT_REFUSED'>[]
+  /**
+   * From here `recover` finds everything that is handed over later. Stored when the page's checkpoint is. Given by
+   * publishers that recover, at least with a page that is acknowledged as a whole.
+   */
+  readonly state?: string
 }

@@ -1,86 +1,119 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
-import { type PublishError, unavailable } from './broker-errors.js'
+import { type PublishError, reasonOf, unavailable } from './broker-errors.js'
 
-/** Takes the answer to one event, or the reason why there is none. */
-export interface AckWaiter {
-  answered(message: Msg): void
-  failed(error: PublishError): void
+/** Takes the answers to what was sent, or the reason why there is none. */
+export interface AckHandlers<T> {
+  answered(sent: T, message: Msg): void
+  failed(sent: T, error: PublishError): void
 }
 
 /**
- * Matches acknowledgements to events over one subscription, in place of a request for each event: that would cost a
- * promise, a timer and several stack traces per event, and be bound by them.
+ * Matches acknowledgements to messages over one subscription, in place of a request for each message: that would cost
+ * a promise, a timer and several stack traces per message, and be bound by them.
  */
-export class AckInbox {
+export class AckInbox<T> {
   readonly #prefix: string
   readonly #subscription: Subscription
   readonly #timeoutMs: number
-  /** By number, so in the order of their deadlines: all wait equally long. */
-  readonly #waiting = new Map<number, { readonly waiter: AckWaiter; readonly deadline: number }>()
+  readonly #handlers: AckHandlers<T>
+  /** By number, so in the order in which they were sent. */
+  readonly #waiting = new Map<number, T>()
   #sent = 0
+  /** When the deadline of everything sent so far comes, by sweep: one clock for many messages. */
+  #deadlines: { readonly upTo: number; readonly at: number }[] = []
   #sweep: NodeJS.Timeout | undefined
 
-  constructor(connection: NatsConnection, timeoutMs: number) {
+  constructor(
+    connection: NatsConnection,
+    inboxPrefix: string | undefined,
+    timeoutMs: number,
+    handlers: AckHandlers<T>,
+  ) {
     this.#timeoutMs = timeoutMs
-    this.#prefix = createInbox(inboxPrefix(connection))
-    this.#subscription = connection.subscribe(`${this.#prefix}.*`, {
+    this.#handlers = handlers
+    this.#prefix = `${createInbox(inboxPrefix)}.`
+    this.#subscription = connection.subscribe(`${this.#prefix}*`, {
       callback: (error, message) => {
-        if (error) this.failAll(unavailable(`acknowledgements cannot be received: ${error.message}`))
+        if (error) this.failAll(unavailable(`acknowledgements cannot be received: ${reasonOf(error)}`))
         else this.#answer(message)
       },
     })
   }
 
-  /** Sends with a subject to reply to. When sending throws, so does this, and nobody waits. */
-  send(waiter: AckWaiter, send: (reply: string) => void): void {
-    const number = ++this.#sent
-    send(`${this.#prefix}.${number}`)
-    this.#waiting.set(number, { waiter, deadline: performance.now() + this.#timeoutMs })
-    this.#sweep ??= setInterval(() => this.#expire(), Math.max(10, this.#timeoutMs / 20))
+  /** Waits for an answer from now on. @returns its number. */
+  expect(what: T): number {
+    this.#waiting.set(++this.#sent, what)
+    this.#sweep ??= setInterval(() => this.#expire(), Math.max(10, this.#timeoutMs / SWEEPS))
+    return this.#sent
+  }
+
+  /** The subject that the answer is to be sent to. */
+  replyTo(number: number): string {
+    return this.#prefix + number
+  }
+
+  /** It was not sent after all. */
+  forget(number: number): void {
+    this.#waiting.delete(number)
+  }
+
+  /** The server has ended the subscription: nobody will be answered any more. */
+  get closed(): boolean {
+    return this.#subscription.isClosed()
+  }
+
+  /** Those of a kind wait no longer. */
+  fail(error: PublishError, which: (sent: T) => boolean): void {
+    for (const [number, what] of this.#waiting) {
+      if (!which(what)) continue
+      this.#waiting.delete(number)
+      this.#handlers.failed(what, error)
+    }
   }
 
   /** Nobody waits any longer: what was sent is unknown. */
   failAll(error: PublishError): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
-    for (const { waiter } of waiting) waiter.failed(error)
     this.#rest()
+    for (const what of waiting) this.#handlers.failed(what, error)
   }
 
   close(): void {
-    this.failAll(unavailable('the publisher was closed'))
     this.#subscription.unsubscribe()
   }
 
   #answer(message: Msg): void {
-    const number = Number(message.subject.slice(this.#prefix.length + 1))
-    const waiting = this.#waiting.get(number)
-    if (waiting === undefined) return // came after its deadline
+    const number = Number(message.subject.slice(this.#prefix.length))
+    const what = this.#waiting.get(number)
+    if (what === undefined) return // came after its deadline
     this.#waiting.delete(number)
-    waiting.waiter.answered(message)
-    this.#rest()
+    this.#handlers.answered(what, message)
   }
 
   #expire(): void {
-    const now = performance.now()
-    for (const [number, { waiter, deadline }] of this.#waiting) {
-      if (deadline > now) break
-      this.#waiting.delete(number)
-      waiter.failed(unavailable(`no acknowledgement within ${this.#timeoutMs} ms`))
+    if (this.#waiting.size === 0) {
+      this.#rest()
+      return
     }
-    this.#rest()
+    const now = performance.now()
+    while (this.#deadlines[0] !== undefined && this.#deadlines[0].at <= now) {
+      const { upTo } = this.#deadlines.shift() as { upTo: number }
+      for (const [number, what] of this.#waiting) {
+        if (number > upTo) break
+        this.#waiting.delete(number)
+        this.#handlers.failed(what, unavailable(`no acknowledgement within ${this.#timeoutMs} ms`))
+      }
+    }
+    this.#deadlines.push({ upTo: this.#sent, at: now + this.#timeoutMs })
   }
 
   #rest(): void {
-    if (this.#waiting.size > 0) return
     clearInterval(this.#sweep)
     this.#sweep = undefined
+    this.#deadlines = []
   }
 }
 
-/** The user's own prefix, for accounts that may not subscribe to `_INBOX.>`. The client keeps it, its type hides it. */
-function inboxPrefix(
-  connection: NatsConnection & { options?: { inboxPrefix?: string } },
-): string | undefined {
-  return connection.options?.inboxPrefix
-}
+/** How often in a timeout deadlines are looked at: an answer is waited for at most so much longer. */
+const SWEEPS = 20

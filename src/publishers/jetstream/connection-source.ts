@@ -1,8 +1,12 @@
+import { inspect } from 'node:util'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { unavailable } from './broker-errors.js'
+import { reasonOf, unavailable } from './broker-errors.js'
 
 /** A connection, which stays its owner's to close, or a function that makes one whenever it is needed. */
 export type Connection = NatsConnection | (() => Promise<NatsConnection>)
+
+/** Of an address such as `nats://user:password@host`, which errors about addresses repeat. */
+const USER_INFO = /:\/\/[^/\n]+@/g
 
 /** Gives the connection, makes another when it was closed for good, and closes those that it made. */
 export class ConnectionSource {
@@ -21,7 +25,11 @@ export class ConnectionSource {
   async open(): Promise<NatsConnection> {
     if (typeof this.#given !== 'function') {
       if (!this.#given.isClosed()) return this.#given
-      throw unavailable('the connection to NATS is closed for good; connect with maxReconnectAttempts: -1')
+      const reason = await Promise.race([this.#given.closed(), undefined])
+      const why = reason instanceof Error ? `: ${reasonOf(reason)}` : ''
+      throw unavailable(
+        `the connection to NATS is closed for good${why}; give a function, which can connect again`,
+      )
     }
     if (this.#made?.isClosed()) this.#connecting = undefined
     this.#connecting ??= this.#given()
@@ -34,7 +42,7 @@ export class ConnectionSource {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(unavailable(`no connection within ${this.#timeoutMs} ms`)),
+        () => reject(new Error(`no connection within ${this.#timeoutMs} ms; the server's log may say why`)),
         this.#timeoutMs,
       )
     })
@@ -44,11 +52,20 @@ export class ConnectionSource {
     try {
       return await Promise.race([connecting, late])
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw unavailable(`cannot connect to NATS: ${reason}`, { cause })
+      const reason = `cannot connect to NATS: ${reasonOf(cause).replace(USER_INFO, '://')}`
+      throw unavailable(reason, inspect(cause).search(USER_INFO) >= 0 ? {} : { cause })
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Leaves a connection that it made to its fate, so that another is made. @returns false for one that it was given. */
+  abandon(): boolean {
+    if (this.#made === undefined) return false
+    this.#made.close().catch(() => {}) // the other end may never hear of it
+    this.#connecting = undefined
+    this.#made = undefined
+    return true
   }
 
   /** Does not wait for a connection that is still being made; that one is closed when it is there. */

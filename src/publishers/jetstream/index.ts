@@ -1,4 +1,5 @@
 /** NATS JetStream. Needs the peer dependencies `@nats-io/transport-node` and `@nats-io/jetstream`. */
 export { encodeToken } from '../../cloudevents/percent-encoding.js'
-export { type JetStreamPublisherOptions, jetStreamPublisher } from './jetstream-publisher.js'
+export { jetStreamPublisher } from './jetstream-publisher.js'
+export type { JetStreamPublisherOptions } from './options.js'
 export type { StreamOptions, StreamRisk } from './stream.js'

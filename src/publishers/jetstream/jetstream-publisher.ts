@@ -1,43 +1,37 @@
-import { jetstreamManager } from '@nats-io/jetstream'
-import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
-import { natsHeaders } from '../../cloudevents/nats-headers.js'
-import { encodeToken } from '../../cloudevents/percent-encoding.js'
-import { checkSubject, checkSubjectPrefix, defaultSubject } from '../../cloudevents/subject.js'
-import { invalidOption, isOutboxError } from '../../errors.js'
+import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
+import type { Msg } from '@nats-io/transport-node'
+import { checkSubject, defaultSubject } from '../../cloudevents/subject.js'
 import type { RecordedEvent } from '../../events/domain-event.js'
-import type { Publisher, PublisherContext, PublishOptions, PublishOutcome } from '../publisher.js'
-import { type PublishError, refused, unavailable } from './broker-errors.js'
-import { type Connection, ConnectionSource } from './connection-source.js'
-import { publishPage, type Send } from './pipeline.js'
-import { readPubAck } from './pub-ack.js'
+import type {
+  Publisher,
+  PublisherContext,
+  PublishOptions,
+  PublishOutcome,
+  Recovered,
+  RecoverFrom,
+} from '../publisher.js'
+import type { AckHandlers } from './ack-inbox.js'
+import { type PublishError, unavailable } from './broker-errors.js'
+import { Chain } from './chain.js'
+import { ConnectionSource } from './connection-source.js'
+import { verifyDuplicate } from './duplicates.js'
+import { ingest, knowsFastIngest } from './fast-ingest.js'
+import { HotPages } from './hot-pages.js'
+import { InOrder } from './in-order.js'
+import { Lanes } from './lanes.js'
+import { MessageWriter } from './message-writer.js'
+import type { Entry } from './open-page.js'
+import { type JetStreamPublisherOptions, type ResolvedOptions, resolveOptions } from './options.js'
+import { Pipeline } from './pipeline.js'
+import { type Ack, readPubAck } from './pub-ack.js'
 import { Session } from './session.js'
-import { checkStream, type StreamOptions } from './stream.js'
-
-export interface JetStreamPublisherOptions {
-  /**
-   * A connection, which stays yours to close; connect with `maxReconnectAttempts: -1`, or it gives up for good after a
-   * longer outage. Or a function that connects: called when a connection is needed and again when it is closed for good,
-   * and closed with the relay.
-   */
-  readonly connection: Connection
-  readonly stream: StreamOptions
-  /**
-   * Where an event goes. Encode whatever comes from data with `encodeToken`, so that it stays one token.
-   *
-   * @default `<prefix>.<aggregate type>.<event name>`, the prefix being `subjectPrefix`
-   */
-  readonly subject?: (event: RecordedEvent) => string
-  /** @default the stream's name in lower case */
-  readonly subjectPrefix?: string
-  /** Events in flight at a time, each of another aggregate. @default 256 */
-  readonly window?: number
-  /** How long to wait for an acknowledgement before the event counts as unknown and is sent again. @default 5000 */
-  readonly publishTimeoutMs?: number
-}
+import { checkStream, findStream } from './stream.js'
+import { destinationLost, endOf, formatEnd, lostSince, parseEnd } from './stream-end.js'
+import { readTail } from './tail.js'
 
 /**
- * Publishes to a JetStream stream: CloudEvents in binary mode, the event's id as `Nats-Msg-Id`, one event of an
- * aggregate in flight at a time.
+ * Publishes to a JetStream stream: CloudEvents in binary mode, the event's id as `Nats-Msg-Id`, in order per aggregate
+ * or over the whole stream.
  *
  * @example
  * ```ts
@@ -49,124 +43,203 @@ export interface JetStreamPublisherOptions {
  * })
  * ```
  * @throws `ERR_OUTBOX_OPTION_INVALID`. Through the relay: `ERR_OUTBOX_STREAM_UNFIT`, `ERR_OUTBOX_UNAVAILABLE`,
- * `ERR_OUTBOX_EVENT_REFUSED`.
+ * `ERR_OUTBOX_EVENT_REFUSED`, `ERR_OUTBOX_FENCED`, `ERR_OUTBOX_DESTINATION_LOST`.
  */
 export function jetStreamPublisher(options: JetStreamPublisherOptions): Publisher {
-  return new JetStreamPublisher(options)
+  return new JetStreamPublisher(resolveOptions(options))
 }
 
 class JetStreamPublisher implements Publisher {
   readonly name: string
   readonly publishTimeoutMs: number
-  readonly #window: number
+  readonly maxOpenPages = 2
+  readonly #options: ResolvedOptions
   readonly #source: ConnectionSource
-  readonly #stream: StreamOptions
-  readonly #subjectOf: (event: RecordedEvent) => string
+  readonly #writer: MessageWriter
   /** What the stream must cover; unknown when subjects come from a function of the user. */
   readonly #subjects: string | undefined
+  readonly #inbox: AckHandlers<Entry>
+  readonly #answers = new InOrder()
   #session: Session | undefined
+  #pipeline: Pipeline | undefined
+  #publish: Publisher['publish'] | undefined
+  #mode: 'pipelined' | 'fast ingest' = 'pipelined'
   #known = false
+  #resendMs = 0
+  #checkedAt = 0
+  #entering: Promise<unknown> = Promise.resolve()
 
-  constructor(options: JetStreamPublisherOptions) {
-    const { connection, stream, subject, window = 256, publishTimeoutMs = 5000 } = options
-    if (!/^[^\s.*>/\\]+$/.test(stream?.name ?? ''))
-      throw invalidOption('stream.name', 'must be the name of a stream')
-    if (typeof connection !== 'function' && typeof connection?.isClosed !== 'function')
-      throw invalidOption('connection', 'must be a connection (was it awaited?) or a function that makes one')
-    if (!Number.isInteger(window) || window < 1)
-      throw invalidOption('window', 'must be a whole number from 1')
-    if (!Number.isInteger(publishTimeoutMs) || publishTimeoutMs < 1)
-      throw invalidOption('publishTimeoutMs', 'must be a whole number of milliseconds')
-    if (subject !== undefined && stream.create === true)
-      throw invalidOption(
-        'stream.create',
-        'with a subject function, say which subjects: create: { subjects: […] }',
-      )
-    const { subjectPrefix = encodeToken(stream.name.toLowerCase()) } = options
-    checkSubjectPrefix('subjectPrefix', subjectPrefix)
-
+  constructor(options: ResolvedOptions) {
+    const { connection, stream, subject, subjectPrefix, publishTimeoutMs } = options
     this.name = `jetstream ${stream.name}`
     this.publishTimeoutMs = publishTimeoutMs
-    this.#window = window
+    this.#options = options
     this.#source = new ConnectionSource(connection, publishTimeoutMs)
-    this.#stream = stream
-    this.#subjectOf = subject ?? defaultSubject(subjectPrefix)
+    const checked = subject && ((event: RecordedEvent) => checkSubject(subject(event), event))
+    this.#writer = new MessageWriter(stream.name, checked ?? defaultSubject(subjectPrefix))
     this.#subjects = subject === undefined ? `${subjectPrefix}.>` : undefined
-  }
-
-  async prepare({ leaseMs }: PublisherContext): Promise<void> {
-    const { connection, connected } = await this.#open()
-    if (!connected) throw unavailable('not connected to NATS')
-    const manager = await jetstreamManager(connection, { timeout: this.publishTimeoutMs, checkAPI: false })
-    await checkStream(manager, this.#stream, {
-      known: this.#known,
-      subjects: this.#subjects,
-      resendMs: leaseMs + this.publishTimeoutMs,
-      maxPayload: connection.info?.max_payload ?? 0,
-    })
-    this.#known = true
-  }
-
-  async publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome> {
-    const session = this.#session
-    if (!session?.connected)
-      return {
-        unacknowledged: events,
-        duplicates: 0,
-        refused: [],
-        unavailable: unavailable('not connected to NATS'),
-      }
-    return publishPage(events, this.#sendOver(session), { ...options, window: this.#window })
-  }
-
-  #sendOver({ connection, inbox }: Session): Send {
-    const stream = this.#stream.name
-    return (event, settle) => {
-      try {
-        const subject = checkSubject(this.#subjectOf(event), event)
-        const headers = natsHeaders(event, [
-          ['Nats-Msg-Id', event.id],
-          ['Nats-Expected-Stream', stream],
-        ])
-        const waiter = {
-          answered: (message: Parameters<typeof readPubAck>[0]) =>
-            settle(readPubAck(message, stream, event.id)),
-          failed: settle,
-        }
-        inbox.send(waiter, (reply) =>
-          connection.publish(subject, Buffer.from(event.data), { reply, headers: encodedHeaders(headers) }),
-        )
-      } catch (error) {
-        settle(sendError(event.id, error, connection))
-      }
+    this.#inbox = {
+      answered: (entry, message) => this.#answered(entry, message),
+      failed: (entry, error) => entry.page.pipeline.settle(entry, error),
     }
   }
 
+  async prepare({ leaseMs, signal }: PublisherContext): Promise<void> {
+    const session = await this.#open()
+    await this.#assertAnswers(session)
+    this.#resendMs = leaseMs + this.publishTimeoutMs
+    const info = await this.#check(session)
+    signal.throwIfAborted()
+    this.#begin(session, info)
+  }
+
+  async recover({ state, unsettled, signal }: RecoverFrom): Promise<Recovered> {
+    const session = await this.#open()
+    const { stream, publishTimeoutMs: timeoutMs } = this.#options
+    const manager = await this.#manager(session)
+    const info = await findStream(manager, stream.name)
+    if (info === undefined) throw unavailable(`stream ${stream.name} is missing`)
+    const end = endOf(info)
+    const before = parseEnd(stream.name, state)
+    const lost = before && lostSince(before, info)
+    if (lost !== undefined && !stream.allow?.includes('lost-events')) throw destinationLost(stream.name, lost)
+    const after = before === undefined || lost?.reason === 'created anew' ? 0 : before.lastSequence
+    const filter = this.#subjects ?? '>'
+    const tail = { stream: stream.name, filter, after, upTo: end.lastSequence, timeoutMs, signal }
+    const stored = unsettled ? await readTail(session.connection, manager, tail) : new Set<string>()
+    signal.throwIfAborted()
+    this.#begin(session, info)
+    return { state: formatEnd(end), stored }
+  }
+
+  publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome> {
+    // One after the other, so that no page overtakes another while the stream is looked at.
+    const trouble = this.#entering.then(() => this.#trouble())
+    this.#entering = trouble
+    return trouble.then((reason) => {
+      const unpublished = { unacknowledged: events, duplicates: 0, refused: [] }
+      if (options.signal.aborted) return unpublished
+      // Nor may a later page go, though there is no more trouble: what it follows was not stored.
+      if (reason !== undefined) this.#pipeline?.halt({ unavailable: reason })
+      if (this.#publish) return this.#publish(events, options)
+      return { ...unpublished, unavailable: reason ?? unavailable('not prepared') }
+    })
+  }
+
+  status() {
+    const { ordering, stream } = this.#options
+    return { stream: stream.name, ordering, mode: this.#mode }
+  }
+
+  #answered(entry: Entry, message: Msg): void {
+    const { pipeline } = entry.page
+    const { name } = this.#options.stream
+    const answer = this.#verified(readPubAck(message, name, entry.event.id), entry)
+    // The answer to a duplicate that is still looked at may say why the next one is misplaced.
+    this.#answers.hand(answer, (result) => pipeline.settle(entry, result))
+  }
+
+  #verified(answer: Ack | PublishError, { event }: Entry): typeof answer | Promise<typeof answer> {
+    if ('code' in answer || !answer.duplicate || !this.#session) return answer
+    const { name } = this.#options.stream
+    return this.#manager(this.#session).then((manager) =>
+      verifyDuplicate(manager, name, answer.seq, event.id),
+    )
+  }
+
+  /** Anew: what the old pipeline has in flight is answered for in its own pages. */
+  #begin(session: Session, info: StreamInfo): void {
+    const { ordering, window, windowBytes, publishTimeoutMs: timeoutMs, stream } = this.#options
+    const end = endOf(info)
+    const { lastSequence } = end
+    const order = ordering === 'stream' ? new Chain(lastSequence) : new Lanes()
+    const pipeline = new Pipeline(order, (entry) => this.#writer.send(entry, session), {
+      window,
+      windowBytes,
+      lastSequence,
+      stateOf: (last) => formatEnd({ ...end, lastSequence: last }),
+    })
+    this.#pipeline = pipeline
+    this.#mode = 'pipelined'
+    this.#publish = (events, options) => pipeline.publish(events, options)
+    if (ordering === 'stream' || !info.config.allow_batched) return
+    const batch = { stream: stream.name, window, windowBytes, timeoutMs }
+    const hotPages = new HotPages({
+      pipeline,
+      ingest: (events, options) => ingest(events, this.#writer, session, { ...options, ...batch }),
+      maxAggregates: window / 8,
+      onMode: (mode) => {
+        this.#mode = mode
+      },
+    })
+    this.#publish = hotPages.publish
+  }
+
+  async #check(session: Session): Promise<StreamInfo> {
+    const { ordering, stream } = this.#options
+    const { info } = session.connection
+    const found = await checkStream(await this.#manager(session), stream, {
+      known: this.#known,
+      subjects: this.#subjects,
+      exclusive: ordering === 'stream',
+      fastIngest: knowsFastIngest(info?.version),
+      resendMs: this.#resendMs,
+      maxPayload: info?.max_payload ?? 0,
+    })
+    this.#known = true
+    this.#checkedAt = performance.now()
+    return found
+  }
+
+  /**
+   * Why nothing can be published. The stream is looked at again from time to time: its settings can be changed under
+   * way, and then the server may go on to acknowledge what it does not keep.
+   */
+  async #trouble(): Promise<PublishOutcome['unavailable']> {
+    if (!this.#session?.connected) return this.#session?.trouble() ?? unavailable('not connected to NATS')
+    if (performance.now() - this.#checkedAt < 2 * this.publishTimeoutMs) return undefined
+    try {
+      const info = await this.#check(this.#session)
+      const before = parseEnd(this.#options.stream.name, this.#pipeline?.state)
+      const lost = before && lostSince(before, info)
+      return lost && unavailable(`stream ${this.#options.stream.name} has lost events: ${lost.text}`)
+    } catch (error) {
+      return unavailable(error instanceof Error ? error.message : String(error), { cause: error })
+    }
+  }
+
+  /** @throws `ERR_OUTBOX_UNAVAILABLE` */
   async #open(): Promise<Session> {
-    if (this.#session && !this.#session.connection.isClosed()) return this.#session
-    this.#session?.close()
-    this.#session = undefined
-    this.#session = new Session(await this.#source.open(), this.publishTimeoutMs)
+    if (!this.#session?.usable) {
+      this.#session?.close()
+      this.#session = undefined
+      this.#session = new Session(await this.#source.open(), this.publishTimeoutMs, this.#inbox)
+    }
+    if (!this.#session.connected) throw this.#session.trouble()
     return this.#session
+  }
+
+  /** A connection that is half open is left for another, if there can be one. @throws `ERR_OUTBOX_UNAVAILABLE` */
+  async #assertAnswers(session: Session): Promise<void> {
+    if (await session.answers(this.publishTimeoutMs)) return
+    if (!session.connected) throw session.trouble()
+    if (this.#source.abandon()) {
+      session.close()
+      this.#session = undefined
+    }
+    throw unavailable(`NATS does not answer within ${this.publishTimeoutMs} ms`)
+  }
+
+  #manager({ connection }: Session): Promise<JetStreamManager> {
+    return jetstreamManager(connection, { timeout: this.publishTimeoutMs, checkAPI: false })
   }
 
   async close(): Promise<void> {
     this.#session?.close()
     this.#session = undefined
+    this.#pipeline = undefined
+    this.#publish = undefined
     this.#known = false
     await this.#source.close()
   }
-}
-
-/** Headers that are bytes already. Of what it is given the client calls `encode` alone. */
-function encodedHeaders(block: Buffer): MsgHdrs {
-  return { encode: () => block } as Partial<MsgHdrs> as MsgHdrs
-}
-
-/** What the client throws before anything is sent: either the connection is going away, or it is the event. */
-function sendError(eventId: string, error: unknown, connection: NatsConnection): PublishError {
-  if (isOutboxError(error) && error.code === 'ERR_OUTBOX_EVENT_REFUSED') return error
-  const reason = error instanceof Error ? error.message : String(error)
-  if (connection.isClosed() || connection.isDraining()) return unavailable(reason, { cause: error })
-  return refused(eventId, reason, undefined, error)
 }

@@ -8,12 +8,24 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import { OutboxError } from '../../errors.js'
+import { invalidOption, OutboxError } from '../../errors.js'
 import { DEFAULT_MAX_EVENT_BYTES } from '../../events/definition.js'
-import { unavailable } from './broker-errors.js'
+import { reasonOf, unavailable } from './broker-errors.js'
 
-/** A setting of a stream that weakens a promise, and that you may accept. */
-export type StreamRisk = 'discard-old' | 'memory-storage' | 'duplicate-window' | 'max-payload'
+const RISKS = ['discard-old', 'memory-storage', 'duplicate-window', 'max-payload', 'lost-events'] as const
+
+/**
+ * What weakens a promise, and you may accept: settings of the stream, and `lost-events`, to go on with a stream that has
+ * lost events which it had acknowledged, or was created anew. The lost ones are not published again.
+ */
+export type StreamRisk = (typeof RISKS)[number]
+
+/** @throws `ERR_OUTBOX_OPTION_INVALID` for a risk that there is not, which would accept nothing. */
+export function checkRisks(allow: readonly string[]): void {
+  for (const risk of allow)
+    if (!RISKS.some((known) => known === risk))
+      throw invalidOption('stream.allow', `takes ${RISKS.join(', ')}, not ${risk}`)
+}
 
 export interface StreamOptions {
   readonly name: string
@@ -35,6 +47,10 @@ export interface StreamNeeds {
   /** How long after a first attempt the same event may be sent again by a relay's successor. */
   readonly resendMs: number
   readonly maxPayload: number
+  /** The server knows fast ingest: a stream that is created allows it. */
+  readonly fastIngest: boolean
+  /** Nobody else may write to the stream. */
+  readonly exclusive: boolean
   /** The stream was there before. To create it anew would hide that its events are gone. */
   readonly known: boolean
 }
@@ -48,8 +64,8 @@ export async function checkStream(
   manager: JetStreamManager,
   options: StreamOptions,
   needs: StreamNeeds,
-): Promise<void> {
-  const info = await findStream(manager, options, needs)
+): Promise<StreamInfo> {
+  const info = (await findStream(manager, options.name)) ?? (await createStream(manager, options, needs))
   const findings = findingsOf(info.config, needs).filter(
     ({ risk }) => !options.allow?.some((id) => id === risk),
   )
@@ -58,19 +74,25 @@ export async function checkStream(
       options.name,
       findings.map(({ text }) => text),
     )
+  return info
 }
 
-async function findStream(
-  manager: JetStreamManager,
-  { name, create = false }: StreamOptions,
-  { subjects, known }: StreamNeeds,
-): Promise<StreamInfo> {
+/** Undefined: there is no such stream. @throws `ERR_OUTBOX_UNAVAILABLE` */
+export async function findStream(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
   try {
     return await manager.streams.info(name)
   } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound)
-      throw unavailable(`cannot look up stream ${name}: ${messageOf(error)}`, { cause: error })
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+      return undefined
+    throw unavailable(`cannot look up stream ${name}: ${reasonOf(error)}`, { cause: error })
   }
+}
+
+async function createStream(
+  manager: JetStreamManager,
+  { name, create = false }: StreamOptions,
+  { subjects, fastIngest, known }: StreamNeeds,
+): Promise<StreamInfo> {
   if (known)
     throw unfit(name, ['it was there and is gone, with the events it held; create it again to go on'])
   if (create === false) throw unfit(name, ['it does not exist; create it, or pass stream: { create: true }'])
@@ -78,13 +100,14 @@ async function findStream(
     return await manager.streams.add({
       name,
       storage: StorageType.File,
+      ...(fastIngest ? { allow_batched: true } : {}),
       ...(subjects === undefined ? {} : { subjects: [subjects] }),
       ...(create === true ? {} : create),
     })
   } catch (error) {
     if (error instanceof JetStreamApiError)
-      throw unfit(name, [`it cannot be created: ${messageOf(error)}`], error)
-    throw unavailable(`cannot create stream ${name}: ${messageOf(error)}`, { cause: error })
+      throw unfit(name, [`it cannot be created: ${reasonOf(error)}`], error)
+    throw unavailable(`cannot create stream ${name}: ${reasonOf(error)}`, { cause: error })
   }
 }
 
@@ -113,6 +136,15 @@ function findingsOf(config: StreamConfig, needs: StreamNeeds): Finding[] {
     !config.subjects?.some((subject) => covers(subject, needs.subjects ?? ''))
   )
     report(undefined, `its subjects (${config.subjects?.join(', ')}) do not cover ${needs.subjects}`)
+  if (needs.exclusive) {
+    if (config.sources?.length) report(undefined, 'sources: other streams write to it')
+    const { subjects } = needs
+    if (subjects !== undefined && !config.subjects?.every((subject) => covers(subjects, subject)))
+      report(
+        undefined,
+        `its subjects (${config.subjects?.join(', ')}) go beyond ${subjects}: ordering "stream" needs a stream to itself`,
+      )
+  }
   if (config.discard === DiscardPolicy.Old && (config.max_msgs > 0 || config.max_bytes > 0))
     report(
       'discard-old',
@@ -135,8 +167,8 @@ function findingsOf(config: StreamConfig, needs: StreamNeeds): Finding[] {
   return findings
 }
 
-/** What an event's headers may need on top of its data. */
-const HEADER_ALLOWANCE = 16 * 1024
+/** What an event's headers may need on top of its data: JetStream takes no more. */
+const HEADER_ALLOWANCE = 64 * 1024
 
 /** Whether every subject that matches `wanted` matches `pattern`. */
 function covers(pattern: string, wanted: string): boolean {
@@ -154,10 +186,6 @@ function unfit(stream: string, findings: readonly string[], cause?: unknown) {
     'ERR_OUTBOX_STREAM_UNFIT',
     `stream ${stream} cannot be published to safely: ${findings.join('; ')}`,
     { stream, findings },
-    { cause },
+    cause === undefined ? {} : { cause },
   )
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
