@@ -2,6 +2,7 @@
 export type { Aggregate } from './aggregate/aggregate.js'
 export { AggregateRoot } from './aggregate/aggregate-root.js'
 export { createRecorder, type Recorder } from './aggregate/recorder.js'
+export { cloudEventAttributes } from './cloudevents/attributes.js'
 export type { CloudEvent } from './cloudevents/cloud-event.js'
 export { encodeToken } from './cloudevents/percent-encoding.js'
 export {
@@ -12,7 +13,9 @@ export {
   type OutboxErrorCode,
   type OutboxErrorDetails,
 } from './errors.js'
+export { sqlState } from './event-log/database.js'
 export { type MigratableDatabase, migrateOutbox } from './event-log/migrate.js'
+export type { TableOptions } from './event-log/tables.js'
 export { type DecodedEvent, decodeEvent } from './events/decode-event.js'
 export {
   defineEvents,
@@ -25,7 +28,14 @@ export { type AnyEvents, type EventSpec, event } from './events/definition.js'
 export type { DomainEvent, RecordedEvent } from './events/domain-event.js'
 export type { Metadata } from './events/metadata.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
-export type { Publisher, PublisherContext, PublishOptions, PublishOutcome } from './publishers/publisher.js'
+export type {
+  Publisher,
+  PublisherContext,
+  PublishOptions,
+  PublishOutcome,
+  Recovered,
+  RecoverFrom,
+} from './publishers/publisher.js'
 export { createRelay, type Relay } from './relay/relay.js'
 export type { RelayEvent, RelayEventOf, RelayEventType } from './relay/relay-events.js'
 export type { RelayOptions } from './relay/relay-options.js'
@@ -41,4 +51,5 @@ export type {
   TransactionOutbox,
   TxOf,
 } from './transaction/outbox-db.js'
+export { type ResolveCommitOptions, resolveCommit } from './transaction/resolve-commit.js'
 export { withOutbox } from './transaction/with-outbox.js'

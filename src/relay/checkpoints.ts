@@ -1,9 +1,15 @@
 import type { LogReader } from '../event-log/log-reader.js'
 
-/** Stores the page position within a window while the next page is published; of several waiting, only the last. */
+/** Up to here a window is published, and this is where the publisher then was. */
+export interface Progress {
+  readonly position: number
+  readonly publisherState: string | undefined
+}
+
+/** Stores progress within a window while the next pages are published; of several waiting, only the last. */
 export class Checkpoints {
   readonly #reader: LogReader
-  #wanted: number | undefined
+  #wanted: Progress | undefined
   #saving: Promise<void> | undefined
   #failure: { readonly error: unknown } | undefined
 
@@ -11,10 +17,10 @@ export class Checkpoints {
     this.#reader = reader
   }
 
-  /** @throws what storing an earlier position threw: whoever goes on without checkpoints would resend the window. */
-  save(position: number): void {
+  /** @throws what storing an earlier one threw: whoever goes on without checkpoints would resend the window. */
+  save(progress: Progress): void {
     if (this.#failure) throw this.#failure.error
-    this.#wanted = position
+    this.#wanted = progress
     this.#saving ??= this.#save().catch((error: unknown) => {
       this.#failure = { error }
     })
@@ -28,9 +34,9 @@ export class Checkpoints {
 
   async #save(): Promise<void> {
     while (this.#wanted !== undefined) {
-      const position = this.#wanted
+      const { position, publisherState } = this.#wanted
       this.#wanted = undefined
-      await this.#reader.checkpoint(position)
+      await this.#reader.checkpoint(position, publisherState)
     }
     this.#saving = undefined
   }

@@ -1,5 +1,5 @@
 import { isOutboxError } from '../errors.js'
-import type { Database } from '../event-log/database.js'
+import type { EventLog } from '../event-log/database.js'
 import { type Claim, claimRelay, leaseLost, releaseRelay, renewRelay } from '../event-log/relay-row.js'
 
 /**
@@ -8,16 +8,16 @@ import { type Claim, claimRelay, leaseLost, releaseRelay, renewRelay } from '../
  */
 export class Lease {
   readonly claim: Claim
-  readonly #db: Database
+  readonly #log: EventLog
   readonly #leaseMs: number
   readonly #marginMs: number
   readonly #lost = new AbortController()
   #asked: Instant
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(db: Database, claim: Claim, asked: Instant, options: LeaseOptions) {
+  private constructor(log: EventLog, claim: Claim, asked: Instant, options: LeaseOptions) {
     this.claim = claim
-    this.#db = db
+    this.#log = log
     this.#asked = asked
     this.#leaseMs = options.leaseMs
     this.#marginMs = options.marginMs
@@ -25,10 +25,10 @@ export class Lease {
   }
 
   /** @returns undefined when another relay holds it. */
-  static async acquire(db: Database, options: LeaseOptions): Promise<Lease | undefined> {
+  static async acquire(log: EventLog, options: LeaseOptions): Promise<Lease | undefined> {
     const asked = now()
-    const claim = await claimRelay(db, options.name, options.owner, options.leaseMs)
-    return claim && new Lease(db, claim, asked, options)
+    const claim = await claimRelay(log, options.name, options.owner, options.leaseMs)
+    return claim && new Lease(log, claim, asked, options)
   }
 
   /** Aborts when another relay has taken over. */
@@ -54,11 +54,18 @@ export class Lease {
     if (!this.isSure()) throw leaseLost(this.claim.name, 'the lease could not be renewed in time')
   }
 
+  /** Asks the database. @throws `ERR_OUTBOX_LEASE_LOST` when another relay has taken over, and what the database throws. */
+  async confirm(): Promise<void> {
+    const asked = now()
+    await renewRelay(this.#log, this.claim, this.#leaseMs)
+    this.#asked = asked
+  }
+
   /** Gives the lease up, so that another relay need not wait for it to lapse. */
   async release(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (!this.#lost.signal.aborted) await releaseRelay(this.#db, this.claim)
+    if (!this.#lost.signal.aborted) await releaseRelay(this.#log, this.claim)
     this.#lost.abort(leaseLost(this.claim.name))
   }
 
@@ -67,11 +74,9 @@ export class Lease {
   }
 
   async #renew(): Promise<void> {
-    const asked = now()
     let delayMs: number | undefined
     try {
-      await renewRelay(this.#db, this.claim, this.#leaseMs)
-      this.#asked = asked
+      await this.confirm()
     } catch (error) {
       // Anything else is a database that cannot be reached: the lease is ours until it is not sure any more.
       if (isOutboxError(error) && error.code === 'ERR_OUTBOX_LEASE_LOST') this.#lost.abort(error)

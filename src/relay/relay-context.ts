@@ -1,8 +1,8 @@
 import { OutboxError } from '../errors.js'
-import type { Database } from '../event-log/database.js'
+import type { EventLog } from '../event-log/database.js'
+import { guardLog } from '../event-log/guarded-log.js'
 import { Backoff } from './backoff.js'
 import { Drains } from './drains.js'
-import { guardDatabase } from './guarded-database.js'
 import type { RelayEvents } from './relay-events.js'
 import type { ResolvedRelayOptions } from './relay-options.js'
 import type { RelayState } from './relay-status.js'
@@ -13,9 +13,9 @@ import { WakeSignal } from './wake-signal.js'
 export class RelayContext {
   readonly options: ResolvedRelayOptions
   readonly events: RelayEvents
-  readonly db: Database
+  readonly log: EventLog
   /** For the lease, which is given up even when everything else is given up on. */
-  readonly leaseDb: Database
+  readonly leaseLog: EventLog
   readonly wake = new WakeSignal()
   readonly drains = new Drains()
   readonly #stopping = new AbortController()
@@ -33,9 +33,9 @@ export class RelayContext {
     this.events = events
     this.#onState = onState
     this.#backoff = new Backoff(options.minBackoffMs, options.maxBackoffMs)
-    const { database } = options.db['~outbox']
-    this.db = guardDatabase(database, options.statementTimeoutMs, this.aborting)
-    this.leaseDb = guardDatabase(database, Math.min(options.statementTimeoutMs, options.leaseMs / 3))
+    const { log } = options.db['~drizzle-outbox']
+    this.log = guardLog(log, options.statementTimeoutMs, this.aborting)
+    this.leaseLog = guardLog(log, Math.min(options.statementTimeoutMs, options.leaseMs / 3))
   }
 
   /** Aborts when the relay should come to an end: finish what is in flight, begin nothing. */

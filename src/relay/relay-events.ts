@@ -27,6 +27,15 @@ export type RelayEvent =
     }
   /** It works again. */
   | { readonly type: 'resumed'; readonly pausedMs: number }
+  /** With `listen`: notifications arrive, so that commits of other processes wake this relay. */
+  | { readonly type: 'listening' }
+  /** They do not, or no longer: this relay polls, and listens anew in `retryInMs`. */
+  | {
+      readonly type: 'listenFailed'
+      readonly error: Error
+      readonly attempt: number
+      readonly retryInMs: number
+    }
   | { readonly type: 'stopped' }
 
 export type RelayEventType = RelayEvent['type']

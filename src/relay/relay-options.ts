@@ -14,8 +14,10 @@ export interface RelayOptions {
    * @default 'default'
    */
   readonly name?: string
-  /** Events read and held at a time; two pages are in memory. Lower it for events of many kilobytes. @default 1000 */
+  /** Events read at a time, up to 10000; up to four such pages are in memory. @default 1000 */
   readonly batchSize?: number
+  /** Bytes of event data read at a time; the event that reaches it still comes along. @default 4194304, 4 MiB */
+  readonly batchBytes?: number
   /**
    * How soon the log is looked at again after it was found empty. Doubles with every empty look, up to `maxPollMs`.
    * Commits through the same `db` object wake the relay at once. Milliseconds. @default 20
@@ -23,6 +25,20 @@ export interface RelayOptions {
   readonly minPollMs?: number
   /** The longest an event from another process waits in an idle log. Milliseconds. @default 500 */
   readonly maxPollMs?: number
+  /**
+   * Listens for the notifications of writers in other processes, whose `withOutbox` says `notify`, on one more
+   * connection while this relay leads. Polling stays the net, so `maxPollMs` may be longer then. Needs a node-postgres
+   * pool, postgres.js or PGlite, and no pooler that takes sessions apart, such as PgBouncer in transaction mode: the
+   * events `listening` and `listenFailed` tell.
+   *
+   * @default false
+   */
+  readonly listen?: boolean
+  /**
+   * With `listen`: how often the relay notifies itself, and how long that may take before it listens on a new
+   * connection. Until then, events wait for a poll when a connection is gone without a word. Milliseconds. @default 5000
+   */
+  readonly heartbeatMs?: number
   /** How long after its last sign of life a dead relay keeps others waiting. Milliseconds. @default 15000 */
   readonly leaseMs?: number
   /** A statement without an answer after so long counts as failed. Milliseconds. @default 30000 */
@@ -40,8 +56,11 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   const resolved = {
     name: 'default',
     batchSize: 1000,
+    batchBytes: 4 * 1024 * 1024,
     minPollMs: 20,
     maxPollMs: 500,
+    listen: false,
+    heartbeatMs: 5000,
     leaseMs: 15_000,
     statementTimeoutMs: 30_000,
     minBackoffMs: 100,
@@ -49,7 +68,8 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
     ...withoutUndefined(options),
   } satisfies ResolvedRelayOptions
 
-  if (resolved.db?.['~outbox'] === undefined) throw invalidOption('db', 'must be the result of withOutbox(…)')
+  if (resolved.db?.['~drizzle-outbox'] === undefined)
+    throw invalidOption('db', 'must be the result of withOutbox(…)')
   if (typeof resolved.publisher?.publish !== 'function')
     throw invalidOption('publisher', 'must be a publisher')
   if (!/^[\w.:-]{1,63}$/.test(resolved.name))
@@ -57,6 +77,10 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   for (const option of POSITIVE)
     if (!Number.isInteger(resolved[option]) || resolved[option] < 1 || resolved[option] > MAX_TIMER_MS)
       throw invalidOption(option, `must be a whole number from 1 to ${MAX_TIMER_MS}, not ${resolved[option]}`)
+  if (resolved.batchSize > MAX_BATCH_SIZE)
+    throw invalidOption('batchSize', `must not be above ${MAX_BATCH_SIZE}`)
+  if (resolved.listen && resolved.db['~drizzle-outbox'].listen === undefined)
+    throw invalidOption('listen', 'needs a database on a node-postgres pool, postgres.js or PGlite')
   if (resolved.maxPollMs < resolved.minPollMs) throw invalidOption('maxPollMs', 'must not be below minPollMs')
   if (resolved.maxBackoffMs < resolved.minBackoffMs)
     throw invalidOption('maxBackoffMs', 'must not be below minBackoffMs')
@@ -68,13 +92,18 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   return resolved
 }
 
+/** Several pages must fit into what a relay may hand over beyond its checkpoint. */
+const MAX_BATCH_SIZE = 10_000
+
 /** Longer timers of Node.js fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1
 
 const POSITIVE = [
   'batchSize',
+  'batchBytes',
   'minPollMs',
   'maxPollMs',
+  'heartbeatMs',
   'leaseMs',
   'statementTimeoutMs',
   'minBackoffMs',

@@ -21,6 +21,10 @@ export interface RelayStatus {
   readonly owner: string
   /** Of the lease, while this relay leads. */
   readonly epoch?: number
+  /** What the publisher says of itself. */
+  readonly publisher: { readonly name: string; readonly [detail: string]: unknown }
+  /** With `listen`, while it leads: whether notifications arrive. False: it polls, and nothing else wakes it from outside. */
+  readonly listening: boolean
   /** Events acknowledged since this relay object was made. */
   readonly published: number
 }

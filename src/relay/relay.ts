@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { isOutboxError, type OutboxError } from '../errors.js'
 import { checkDatabase } from '../event-log/preflight.js'
-import { Leader, toError } from './leader.js'
+import { Leader } from './leader.js'
 import { Lease } from './lease.js'
+import { Notifications } from './notifications.js'
 import { RelayContext } from './relay-context.js'
 import { type RelayEventOf, RelayEvents, type RelayEventType } from './relay-events.js'
 import {
@@ -14,6 +15,7 @@ import {
 } from './relay-options.js'
 import type { RelayState, RelayStatus } from './relay-status.js'
 import { sleep, untilAborted } from './sleep.js'
+import { toError } from './to-error.js'
 
 /** Publishes the log. It never ends the process, installs no signal handlers and logs nothing: listen with `on`. */
 export interface Relay extends AsyncDisposable {
@@ -66,6 +68,7 @@ class LogRelay implements Relay {
   readonly #owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   #status: { state: RelayState; since: Date; error?: Error } = { state: 'stopped', since: new Date() }
   #epoch: number | undefined
+  #listening = false
   #published = 0
   /** Somebody called `start`: a drain that ends leaves it running. */
   #wanted = false
@@ -79,6 +82,12 @@ class LogRelay implements Relay {
     this.#options = options
     this.#events.on('published', ({ count }) => {
       this.#published += count
+    })
+    this.#events.on('listening', () => {
+      this.#listening = true
+    })
+    this.#events.on('listenFailed', () => {
+      this.#listening = false
     })
   }
 
@@ -97,7 +106,7 @@ class LogRelay implements Relay {
     const context = new RelayContext(this.#options, this.#events, (state, error) => this.#enter(state, error))
     this.#context = context
     try {
-      await checkDatabase(context.db, this.#options.name)
+      await checkDatabase(context.log, this.#options.name)
       await this.#prepare(context)
     } catch (error) {
       await this.#closePublisher()
@@ -117,7 +126,7 @@ class LogRelay implements Relay {
   }
 
   async #run(context: RelayContext): Promise<void> {
-    const { commits } = this.#options.db['~outbox']
+    const { commits } = this.#options.db['~drizzle-outbox']
     context.enter('standby')
     const unsubscribe = commits.subscribe(() => context.wake.wake())
     while (!context.stopping.aborted) {
@@ -134,7 +143,7 @@ class LogRelay implements Relay {
   async #seekLease(context: RelayContext): Promise<void> {
     const { name, leaseMs, publisher } = this.#options
     const marginMs = publisher.publishTimeoutMs
-    const lease = await Lease.acquire(context.leaseDb, { name, owner: this.#owner, leaseMs, marginMs })
+    const lease = await Lease.acquire(context.leaseLog, { name, owner: this.#owner, leaseMs, marginMs })
     if (lease === undefined) {
       context.enter('standby')
       context.resume()
@@ -143,11 +152,15 @@ class LogRelay implements Relay {
     }
     this.#epoch = Number(lease.claim.epoch)
     this.#events.emit({ type: 'leaseAcquired', epoch: this.#epoch })
+    const { listen } = this.#options.db['~drizzle-outbox']
+    const notifications = this.#options.listen && listen ? new Notifications(context, listen) : undefined
     try {
       await new Leader(context, lease).lead()
     } finally {
       this.#epoch = undefined
-      await lease.release().catch(() => {}) // it lapses
+      const released = lease.release().catch(() => {}) // it lapses
+      await Promise.all([released, notifications?.end()])
+      this.#listening = false
     }
   }
 
@@ -201,9 +214,16 @@ class LogRelay implements Relay {
   }
 
   status(): RelayStatus {
-    const { name } = this.#options
-    const epoch = this.#epoch === undefined ? {} : { epoch: this.#epoch }
-    return { name, ...this.#status, owner: this.#owner, ...epoch, published: this.#published }
+    const { name, publisher } = this.#options
+    return {
+      name,
+      ...this.#status,
+      owner: this.#owner,
+      ...(this.#epoch === undefined ? {} : { epoch: this.#epoch }),
+      listening: this.#listening,
+      publisher: { name: publisher.name, ...publisher.status?.() },
+      published: this.#published,
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
