@@ -14,7 +14,7 @@ import type { AnyOutboxDb } from '../transaction/outbox-db.js'
 export async function recordedEvents(
   db: AnyOutboxDb,
 ): Promise<(Omit<RecordedEvent, 'data'> & { readonly data: unknown })[]> {
-  const { database, source } = db['~outbox']
-  const events = await readLog(database, source)
+  const { log, source } = db['~drizzle-outbox']
+  const events = await readLog(log, source)
   return events.map((event) => ({ ...event, data: JSON.parse(event.data) }))
 }
