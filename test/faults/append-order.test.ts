@@ -18,7 +18,7 @@ it.each(drivers)(`gives positions in the order recorded, over %s (seed ${runSeed
   try {
     await createTables(open)
     const [row] = await query<{ value: string }>(
-      open.db,
+      open.db['~drizzle-outbox'].log,
       sql`select current_setting('enable_hashjoin') as value`,
     )
     expect(row?.value).toBe('off')
@@ -39,7 +39,7 @@ it.each(drivers)(`gives positions in the order recorded, over %s (seed ${runSeed
     }
     await Promise.all(Array.from({ length: 12 }, write))
 
-    const log = await readLog(open.db['~outbox'].database, SOURCE)
+    const log = await readLog(open.db['~drizzle-outbox'].log, SOURCE)
     expect(outOfOrder(log)).toEqual([])
     const positions = new Map(log.map(({ id, position }) => [id, position]))
     for (const ids of recorded) {

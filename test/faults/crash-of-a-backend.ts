@@ -56,7 +56,7 @@ export async function crashOfABackend(load: Load): Promise<Crash> {
       writersDone: () => script.length === 0,
       idle: async () => script.shift()?.(),
     })
-    const log = await readLog(db['~outbox'].database, SOURCE)
+    const log = await readLog(db['~drizzle-outbox'].log, SOURCE)
     return { faults: findFaults(journal, log, deliveries), idsRewound }
   } finally {
     await open.close()
@@ -67,7 +67,7 @@ export async function crashOfABackend(load: Load): Promise<Crash> {
 /** The next transaction id. Asking takes none. */
 async function nextId(db: Db): Promise<number> {
   const [row] = await query<{ id: string }>(
-    db['~outbox'].database,
+    db['~drizzle-outbox'].log,
     sql`select pg_snapshot_xmax(pg_current_snapshot())::text as id`,
   )
   return Number(row!.id)

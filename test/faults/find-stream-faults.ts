@@ -1,13 +1,16 @@
 /** The checker of a stream: what was committed against what the broker holds, header by header and byte by byte. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Journal, JournalEntry } from './journal.js'
 import type { StoredMessage } from './read-stream.js'
 
-/** Each a list that must be empty. */
+/** Each a list that must be empty, of the first twenty that there are. */
 export interface StreamFaults {
   readonly missing: readonly string[]
   readonly duplicated: readonly string[]
   readonly phantom: readonly string[]
   readonly outOfOrder: readonly string[]
+  /** Of the whole stream, where that is asked for. */
+  readonly outOfSequence: readonly string[]
   /** With what was expected in its place. */
   readonly changed: readonly unknown[]
 }
@@ -17,13 +20,16 @@ export const noStreamFaults: StreamFaults = {
   duplicated: [],
   phantom: [],
   outOfOrder: [],
+  outOfSequence: [],
   changed: [],
 }
 
+/** @param sequence ids that the stream must have in exactly this order, without a gap. */
 export function findStreamFaults(
   { entries }: Journal,
   messages: readonly StoredMessage[],
   stream: string,
+  sequence?: readonly string[],
 ): StreamFaults {
   const seen = new Set<string>()
   const versions = new Map<string, number>()
@@ -32,29 +38,41 @@ export function findStreamFaults(
     duplicated: [] as string[],
     phantom: [] as string[],
     outOfOrder: [] as string[],
+    outOfSequence: [] as string[],
     changed: [] as unknown[],
   }
   for (const message of messages) {
     const id = message.headers['Nats-Msg-Id']?.[0] ?? ''
     const entry = entries.get(id)
     if (entry === undefined) {
-      faults.phantom.push(`${id} at ${message.sequence}`)
+      note(faults.phantom, `${id} at ${message.sequence}`)
       continue
     }
-    if (seen.has(id)) faults.duplicated.push(`${id} at ${message.sequence}`)
+    if (seen.has(id)) {
+      note(faults.duplicated, `${id} at ${message.sequence}`)
+      continue
+    }
     seen.add(id)
-    const version = (versions.get(entry.aggregateId) ?? 0) + 1
-    versions.set(entry.aggregateId, version)
-    const sequence = message.headers['ce-sequence']?.[0] ?? ''
-    if (Number(sequence) !== version)
-      faults.outOfOrder.push(`${entry.aggregateId} ${sequence}, not ${version}`)
-    const expected = expectedMessage(entry, sequence, stream)
+    const version = message.headers['ce-sequence']?.[0] ?? ''
+    const before = versions.get(entry.aggregateId) ?? 0
+    if (Number(version) !== before + 1)
+      note(faults.outOfOrder, `${entry.aggregateId} ${version} after ${before}`)
+    versions.set(entry.aggregateId, Number(version))
+    if (sequence !== undefined && id !== sequence[message.sequence - 1])
+      note(faults.outOfSequence, `${id} at ${message.sequence}`)
+    const expected = expectedMessage(entry, version, stream)
+    if (sequence !== undefined)
+      expected.headers['Nats-Expected-Last-Sequence'] = [String(message.sequence - 1)]
     const { subject, headers, data } = message
-    if (!same({ subject, headers: sorted(headers), data }, expected))
-      faults.changed.push({ message, expected })
+    const found = { subject, headers, data }
+    if (!isDeepStrictEqual(found, expected)) note(faults.changed, { found, expected })
   }
-  for (const id of entries.keys()) if (!seen.has(id)) faults.missing.push(id)
+  for (const id of entries.keys()) if (!seen.has(id)) note(faults.missing, id)
   return faults
+}
+
+function note<T>(faults: T[], fault: T): void {
+  if (faults.length < 20) faults.push(fault)
 }
 
 /** Written out from the specifications, not with the product's own encoder. */
@@ -77,18 +95,10 @@ function expectedMessage(entry: JournalEntry, sequence: string, stream: string) 
     'ce-tenant': 'Z%C3%BCrich',
   }
   const headers = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value]]))
-  return { subject: `${stream.toLowerCase()}.account.noted`, headers: sorted(headers), data }
+  return { subject: `${stream.toLowerCase()}.account.noted`, headers, data }
 }
 
 /** For the characters that the load uses: a space, `%` and letters beyond ASCII. */
 function percentEncode(text: string): string {
   return encodeURIComponent(text)
-}
-
-function sorted(headers: StoredMessage['headers']) {
-  return Object.fromEntries(Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
 }

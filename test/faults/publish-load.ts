@@ -4,7 +4,7 @@ import type { Random } from '../support/random.js'
 import { accountEvents } from './accounts.js'
 import { type Journal, toEntry } from './journal.js'
 
-const AGGREGATES = 64
+const AGGREGATES = Number(process.env.OUTBOX_TEST_AGGREGATES ?? 64)
 const WRITERS = 6
 const PER_TRANSACTION = 40
 
@@ -24,7 +24,7 @@ export async function writeEvents(
       const events = random.times(size, (n) =>
         accountEvents.noted(
           `account ${random.below(AGGREGATES)} ü%`,
-          { text: `${n} "quoted" ünïcödé 💶 \\ \n` },
+          { text: `${n} "quoted" ünïcödé 💶 \\ \n${'·'.repeat(random.below(300))}` },
           { correlationId: `request ${n} %41`, extensions: { tenant: 'Zürich' } },
         ),
       )

@@ -63,7 +63,7 @@ export async function randomRun({ load, seed, driver, transactions }: RunOptions
       }),
       writers,
     ])
-    const log = await readLog(readingFrom.db['~outbox'].database, SOURCE)
+    const log = await readLog(readingFrom.db['~drizzle-outbox'].log, SOURCE)
     const faults = findFaults(journal, log, reading.deliveries)
     return { faults, counts, reading, events: journal.entries.size }
   } finally {

@@ -9,8 +9,8 @@ export interface StoredMessage {
   readonly data: string
 }
 
-export async function readStream(url: string, stream: string): Promise<StoredMessage[]> {
-  const connection = await connect({ servers: url })
+export async function readStream(servers: string | string[], stream: string): Promise<StoredMessage[]> {
+  const connection = await connect({ servers })
   try {
     const manager = await jetstreamManager(connection)
     const { state } = await manager.streams.info(stream)

@@ -35,16 +35,16 @@ export interface Reading {
   unfenced: number
 }
 
-const claim = async (db: Db) => (await claimRelay(db['~outbox'].database, 'faults', 'test', 600_000))!
+const claim = async (db: Db) => (await claimRelay(db['~drizzle-outbox'].log, 'faults', 'test', 600_000))!
 
 export async function readThroughRestarts(db: Db, options: ReadingOptions): Promise<Reading> {
   const { load, writersDone, pageSize = 7, dies = never, raisesEpoch = never } = options
   const { checkpoints = always, idle = () => sleep(2) } = options
-  const { database } = db['~outbox']
+  const { log } = db['~drizzle-outbox']
   const deliveries = new Deliveries()
   const reading: Reading = { deliveries, windows: 0, pages: 0, restarts: 0, takeovers: 0, unfenced: 0 }
   let held = await claim(db)
-  let reader = await load(database, held, SOURCE)
+  let reader = await load(log, held, SOURCE)
 
   for (;;) {
     const last = writersDone()
@@ -55,7 +55,7 @@ export async function readThroughRestarts(db: Db, options: ReadingOptions): Prom
     } else if (last) break
     else await idle()
   }
-  await releaseRelay(database, held)
+  await releaseRelay(log, held)
   return reading
 
   /** False: the reader died on the way. */
@@ -66,10 +66,10 @@ export async function readThroughRestarts(db: Db, options: ReadingOptions): Prom
       const page = await reader.readPage(after, pageSize)
       reading.pages++
       if (dies('page read')) return false
-      deliveries.deliver(page)
+      deliveries.deliver(page.events)
       if (dies('page delivered')) return false
-      if (page.length < pageSize) break
-      after = page.at(-1)!.position
+      if (page.end === undefined) break
+      after = page.end
       if (!checkpoints()) continue
       await reader.checkpoint(after)
       deliveries.saved(after)
@@ -85,12 +85,12 @@ export async function readThroughRestarts(db: Db, options: ReadingOptions): Prom
     deliveries.restarted()
     if (raisesEpoch()) {
       reading.takeovers++
-      await releaseRelay(database, held)
+      await releaseRelay(log, held)
       held = await claim(db)
       // The reader that was taken over is not dead: it only thinks so slowly.
       if (!(await isFenced(reader))) reading.unfenced++
     }
-    reader = await load(database, held, SOURCE)
+    reader = await load(log, held, SOURCE)
   }
 }
 

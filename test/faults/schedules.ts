@@ -75,7 +75,7 @@ function record(tx: Tx, journal: Journal, aggregateId: string): void {
 
 async function waitsAtGate(db: Db): Promise<boolean> {
   const waiting = await query(
-    db['~outbox'].database,
+    db['~drizzle-outbox'].log,
     sql`
       select pid::text from pg_locks join pg_database on pg_database.oid = database
       where locktype = 'advisory' and not granted and datname = current_database()`,
@@ -92,7 +92,7 @@ async function onFreshDatabase(
     await createTables(open)
     const journal = new Journal()
     const { deliveries } = await read(open.db, journal, database.url)
-    return findFaults(journal, await readLog(open.db['~outbox'].database, SOURCE), deliveries)
+    return findFaults(journal, await readLog(open.db['~drizzle-outbox'].log, SOURCE), deliveries)
   } finally {
     await open.close()
     await database.drop()

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DiscardPolicy,
   jetstreamManager,
@@ -10,6 +11,7 @@ import { createRelay, decodeEvent, type RelayOptions } from 'drizzle-outbox'
 import { type JetStreamPublisherOptions, jetStreamPublisher, type StreamRisk } from 'drizzle-outbox/jetstream'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readLog } from '../../src/event-log/read-log.js'
 import { describeEachDriver, Order, orderEvents, type Shop } from '../support/drivers.js'
 import { describeWithNats } from '../support/servers.js'
 import { readStream } from '../support/stream.js'
@@ -86,6 +88,16 @@ describeWithNats('JetStream', (natsUrl) => {
       })
     })
 
+    it.each(['BÜRO', '"shop"'])('publishes to a stream of any name, such as %s', async (name) => {
+      const named = `${name}_${process.pid}_${streams}`
+      await shop.db.transaction(async (tx) => tx.outbox.add(Order.place(named)))
+      await relayOf({ publisher: publisherOf({ stream: { name: named, create: true } }) }).drain()
+      const messages = await readStream(connection, named)
+      expect(messages.map(({ ce }) => ce.subject)).toContain(named)
+      expect(messages[0]?.headers.values('Nats-Expected-Stream')).toEqual([named])
+      await (await manager()).streams.delete(named)
+    })
+
     it('stores each event once, however often it is published', async () => {
       await shop.db.transaction(async (tx) => tx.outbox.add(Order.place('twice')))
       await relayOf().drain()
@@ -127,7 +139,7 @@ describeWithNats('JetStream', (natsUrl) => {
       expect(texts).toEqual([`{"carrier":"${'x'.repeat(3000)}"}`, '{"carrier":"after"}'])
     })
 
-    it('pauses when the stream is deleted under it, does not make an empty one, and goes on when it is back', async () => {
+    it('pauses when the stream is deleted under it, does not make an empty one, and goes on with a new one when allowed to', async () => {
       const relay = relayOf()
       await relay.start()
       await relay.drain()
@@ -139,9 +151,53 @@ describeWithNats('JetStream', (natsUrl) => {
       expect(relay.status().error?.message).toContain('was there and is gone')
       expect(relay.status()).toMatchObject({ state: 'paused', error: { code: 'ERR_OUTBOX_STREAM_UNFIT' } })
       await (await manager()).streams.add({ name: stream, subjects: [`${stream.toLowerCase()}.>`] })
-      await relay.drain()
+      await expect.poll(() => paused).toContain('ERR_OUTBOX_DESTINATION_LOST')
+      expect(relay.status().error?.message).toContain('was created at')
       await relay.stop()
-      expect((await readStream(connection, stream)).map(({ ce }) => ce.subject)).toContain('deleted')
+      expect(await readStream(connection, stream)).toEqual([])
+
+      await relayOf({ publisher: publisherOf({ stream: { name: stream, allow: ['lost-events'] } }) }).drain()
+      expect((await readStream(connection, stream)).map(({ ce }) => ce.subject)).toEqual(['deleted'])
+      await relayOf().drain()
+    })
+
+    it('publishes no page after one that it could not, though it could again', async () => {
+      let failing = false
+      const flaky = new Proxy(connection, {
+        get: (target, key) => {
+          if (key === 'request' && failing) {
+            failing = false
+            return () => Promise.reject(new Error('a moment of trouble'))
+          }
+          const value = Reflect.get(target, key, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+      await shop.db.transaction(async (tx) => {
+        for (let i = 0; i < 4; i++) tx.outbox.add(orderEvents.shipped('pages', { carrier: String(i) }))
+      })
+      const events = (await readLog(shop.db['~drizzle-outbox'].log, '/shop')).slice(-4)
+      const publisher = publisherOf({ connection: flaky, publishTimeoutMs: 100 })
+      const { signal } = new AbortController()
+      await publisher.prepare({ leaseMs: 1000, signal })
+      await sleep(250) // so that it looks at the stream again
+      failing = true
+      const options = { signal, maySend: () => true, fresh: true }
+      const pages = [events.slice(0, 2), events.slice(2)].map((page) => publisher.publish(page, options))
+      expect((await Promise.all(pages)).map(({ unacknowledged }) => unacknowledged.length)).toEqual([2, 2])
+      expect(await readStream(connection, stream)).toEqual([])
+      await publisher.prepare({ leaseMs: 1000, signal })
+      expect(await publisher.publish(events, options)).toMatchObject({ unacknowledged: [] })
+      await publisher.close()
+    })
+
+    it('goes on in another stream with what comes', async () => {
+      await relayOf().drain()
+      await shop.db.transaction(async (tx) => tx.outbox.add(Order.place('moved')))
+      const other = `${stream}_OTHER`
+      const publisher = publisherOf({ stream: { name: other, create: true } })
+      await relayOf({ publisher }).drain()
+      expect((await readStream(connection, other)).map(({ ce }) => ce.subject)).toEqual(['moved'])
     })
 
     it('connects anew when its connection was closed for good', async () => {
@@ -249,6 +305,7 @@ describeWithNats('JetStream', (natsUrl) => {
 
     it.each([
       ['stream.name', { stream: { name: 'a.b' } }],
+      ['stream.name', { stream: { name: 'a\0b' } }],
       ['subjectPrefix', { subjectPrefix: 'a.*' }],
       ['stream.create', { subject: () => 'own', stream: { name: 'OWN', create: true } }],
       ['connection', { connection: Promise.resolve() as never }],

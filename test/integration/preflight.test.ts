@@ -1,9 +1,12 @@
+import { readdir } from 'node:fs/promises'
 import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { createRelay, memoryPublisher, migrateOutbox, type RelayOptions, withOutbox } from 'drizzle-outbox'
+import { outboxRelays } from 'drizzle-outbox/schema'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { orderEvents } from '../support/drivers.js'
+import { endPool } from '../support/outbox-databases.js'
 import { freshDatabase } from '../support/servers.js'
 
 const publisher = memoryPublisher()
@@ -20,7 +23,7 @@ async function database({ migrated = true } = {}) {
     const connection = new URL(url)
     if (role !== 'postgres') connection.username = role
     const client = new pg.Pool({ connectionString: connection.href })
-    cleanUp.unshift(() => client.end())
+    cleanUp.unshift(() => endPool(client))
     return withOutbox(drizzle({ client }), { source: '/shop' })
   }
   const db = open()
@@ -90,6 +93,8 @@ describe('relay.start', () => {
     ['name', { name: '' }],
     ['name', { name: 'a b' }],
     ['batchSize', { batchSize: 0 }],
+    ['batchSize', { batchSize: 10_001 }],
+    ['batchBytes', { batchBytes: 0 }],
     ['statementTimeoutMs', { statementTimeoutMs: 2 ** 32 }],
     ['minPollMs', { minPollMs: 1.5 }],
     ['maxPollMs', { minPollMs: 10, maxPollMs: 5 }],
@@ -106,12 +111,23 @@ describe('relay.start', () => {
 })
 
 describe('migrateOutbox', () => {
+  it('has one migration for each version of the tables', async () => {
+    const migrations = (await readdir(new URL('../../drizzle/', import.meta.url))).filter((file) =>
+      file.endsWith('.sql'),
+    )
+    expect(migrations).toHaveLength(Number(outboxRelays.schemaVersion.default))
+  })
+
   it('may run in many processes at once, and again', async () => {
     const { db, open } = await database({ migrated: false })
     await Promise.all(Array.from({ length: 8 }, () => migrateOutbox(open())))
     await migrateOutbox(db)
     const { rows } = await db.execute(sql`select name from outbox_migrations`)
-    expect(rows).toEqual([{ name: '0000_outbox' }])
+    expect(rows.map(({ name }) => name)).toEqual([
+      '0000_outbox',
+      '0001_schema_version',
+      '0002_publisher_state',
+    ])
   })
 
   it('keeps its hands off tables that other migrations made', async () => {

@@ -21,6 +21,16 @@ export function faultyPublisher(fault: Fault) {
   return { publisher, published: () => memory.published }
 }
 
+/** A publisher that does some things otherwise. */
+export function overriding(publisher: Publisher, methods: Partial<Publisher>): Publisher {
+  return new Proxy(publisher, {
+    get: (target, name) => {
+      const value = Reflect.get(methods, name) ?? Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
 export const brokerDown = () => new OutboxError('ERR_OUTBOX_UNAVAILABLE', 'the broker is down', {})
 
 export function unavailableOutcome(unacknowledged: readonly RecordedEvent[]): PublishOutcome {

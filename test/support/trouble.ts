@@ -1,7 +1,7 @@
 import { PgDialect } from 'drizzle-orm/pg-core'
 import type { ShopDb } from './drivers.js'
 
-type Execute = ShopDb['~outbox']['database']['execute']
+type Execute = ShopDb['~drizzle-outbox']['log']['db']['execute']
 
 /** The database for a relay, whose statements `before` sees first, and `after` last: they may throw, wait, or count. */
 export function withTrouble(
@@ -9,14 +9,16 @@ export function withTrouble(
   before: (statement: string) => unknown,
   after: (statement: string) => unknown = () => {},
 ): ShopDb {
-  const { database } = db['~outbox']
+  const { log } = db['~drizzle-outbox']
   const dialect = new PgDialect()
   const execute: Execute = async (query) => {
     const { sql } = dialect.sqlToQuery(query)
     await before(sql)
-    const result = await database.execute(query)
+    const result = await log.db.execute(query)
     await after(sql)
     return result
   }
-  return Object.create(db, { '~outbox': { value: { ...db['~outbox'], database: { execute } } } })
+  return Object.create(db, {
+    '~drizzle-outbox': { value: { ...db['~drizzle-outbox'], log: { ...log, db: { execute } } } },
+  })
 }

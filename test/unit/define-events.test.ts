@@ -69,6 +69,8 @@ describe('event creators', () => {
 })
 
 describe('defineEvents', () => {
+  const longNamespace = Array(5).fill('x'.repeat(50)).join('.')
+
   it('names events by namespace, aggregate and name, unless the type is pinned', () => {
     const events = defineEvents(
       'payment',
@@ -89,6 +91,9 @@ describe('defineEvents', () => {
     ['one type twice', () => defineEvents('a', { b: z.object({}), c: event(z.object({}), { type: 'a.b' }) })],
     ['something that is no schema', () => defineEvents('a', { b: 'string' } as never)],
     ['version 0', () => event(z.object({}), { version: 0 })],
+    ['a relative dataschema', () => event(z.object({}), { dataschema: '/schema' })],
+    ['a dataschema that is no URI', () => event(z.object({}), { dataschema: 'https://acme.com/my schema' })],
+    ['a type that is too long', () => defineEvents('a', { b: z.object({}) }, { namespace: longNamespace })],
     ['no limit', () => defineEvents('a', {}, { maxEventBytes: 0 })],
   ])('refuses %s', (_, define) => {
     expect(codeOf(define)).toBe('ERR_OUTBOX_DEFINITION_INVALID')

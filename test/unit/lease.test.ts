@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { resolveTables } from '../../src/event-log/tables.js'
 import { Lease } from '../../src/relay/lease.js'
 
 /** A relay row that answers, hangs, or belongs to another. The clocks are fake; the SQL is tested on real servers. */
@@ -8,7 +9,8 @@ const execute = vi.fn((_: unknown): Promise<unknown> => {
   return Promise.resolve(database === 'refuses' ? [] : [{ epoch: '1', same_cluster: 'true' }])
 })
 const options = { name: 'r', owner: 'o', leaseMs: 9000, marginMs: 2000 }
-const acquire = async () => (await Lease.acquire({ execute }, options)) as Lease
+const log = { db: { execute }, tables: resolveTables() }
+const acquire = async () => (await Lease.acquire(log, options)) as Lease
 
 beforeEach(() => {
   database = 'answers'

@@ -12,8 +12,8 @@ const error = (err_code: number) => ack({ error: { code: 400, err_code, descript
 
 describe('readPubAck', () => {
   it('takes an event for stored only when the stream that was asked for gave it a sequence', () => {
-    expect(ack({ stream: 'SHOP', seq: 1 })).toBe('stored')
-    expect(ack({ stream: 'SHOP', seq: 7, duplicate: true })).toBe('duplicate')
+    expect(ack({ stream: 'SHOP', seq: 1 })).toEqual({ seq: 1, duplicate: false })
+    expect(ack({ stream: 'SHOP', seq: 7, duplicate: true })).toEqual({ seq: 7, duplicate: true })
     expect(ack({ stream: 'SHOP', seq: 0, duplicate: true })).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
     expect(ack({ stream: 'OTHER', seq: 1 })).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
     expect(ack({ stream: 'SHOP' })).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
@@ -28,11 +28,18 @@ describe('readPubAck', () => {
 
   it.each([
     [10054, 'ERR_OUTBOX_EVENT_REFUSED'], // message too large
+    [10071, 'ERR_OUTBOX_FENCED'],
+    [10164, 'ERR_OUTBOX_FENCED'],
+    [10097, 'ERR_OUTBOX_EVENT_REFUSED'], // headers too large
     [10077, 'ERR_OUTBOX_UNAVAILABLE'], // stream is full
     [10060, 'ERR_OUTBOX_UNAVAILABLE'], // another stream
     [10008, 'ERR_OUTBOX_UNAVAILABLE'], // temporarily
     [1, 'ERR_OUTBOX_UNAVAILABLE'], // never seen: the event is not to blame
   ])('classifies %i as %s', (brokerCode, code) => {
-    expect(error(brokerCode)).toMatchObject({ code, details: { brokerCode } })
+    expect(error(brokerCode)).toMatchObject({
+      code,
+      message: expect.stringMatching(/stream SHOP.*because|because.*stream SHOP/),
+      details: { brokerCode },
+    })
   })
 })

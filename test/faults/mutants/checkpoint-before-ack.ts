@@ -2,8 +2,8 @@
 import { LogReader } from '../../../src/event-log/log-reader.js'
 import type { Load } from '../subject.js'
 
-export const checkpointBeforeAck: Load = async (db, claim, source) => {
-  const reader = await LogReader.load(db, claim, source)
+export const checkpointBeforeAck: Load = async (log, claim, source) => {
+  const reader = await LogReader.load(log, claim, source)
   return {
     get page() {
       return reader.page
@@ -11,8 +11,8 @@ export const checkpointBeforeAck: Load = async (db, claim, source) => {
     openWindow: () => reader.openWindow(),
     readPage: async (after, limit) => {
       const page = await reader.readPage(after, limit)
-      if (page.length < limit) await reader.closeWindow()
-      else await reader.checkpoint(page.at(-1)!.position)
+      if (page.end === undefined) await reader.closeWindow()
+      else await reader.checkpoint(page.end)
       return page
     },
     checkpoint: async () => {},

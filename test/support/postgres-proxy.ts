@@ -1,0 +1,47 @@
+/** A proxy in front of PostgreSQL that can be told to stop, at a statement or at its answer, and to cut. */
+import { type Passage, TcpProxy, type Wire } from './tcp-proxy.js'
+
+interface Trap {
+  readonly statement: RegExp
+  readonly at: 'statement' | 'answer'
+  readonly spring: (wire: Wire) => Promise<void>
+}
+
+export class PostgresProxy extends TcpProxy {
+  #trap: Trap | undefined
+
+  static start(target: number): Promise<PostgresProxy> {
+    return new PostgresProxy(target).listen()
+  }
+
+  /** Once: what is on the wire is held back until `spring` has resolved. */
+  setTrap(trap: Trap | undefined): void {
+    this.#trap = trap
+  }
+
+  protected override passage(wire: Wire): Passage {
+    let answering: Trap | undefined
+    return {
+      toServer: async (chunk) => {
+        const trap = this.#trap
+        if (!trap?.statement.test(chunk.toString('latin1'))) return chunk
+        this.#trap = undefined
+        if (trap.at === 'statement') await trap.spring(wire)
+        else answering = trap
+        return chunk
+      },
+      toClient: async (chunk) => {
+        if (answering === undefined || !isReadyForQuery(chunk)) return chunk
+        const { spring } = answering
+        answering = undefined
+        await spring(wire)
+        return chunk
+      },
+    }
+  }
+}
+
+/** The message that ends every answer: `Z`, its length, and the state of the transaction. */
+function isReadyForQuery(chunk: Buffer): boolean {
+  return chunk.length >= 6 && chunk.at(-6) === 'Z'.charCodeAt(0) && chunk.readUInt32BE(chunk.length - 5) === 5
+}
