@@ -1,0 +1,41 @@
+/** A relay into JetStream that tells when which events were acknowledged. */
+import { connect } from '@nats-io/transport-node'
+import { type AnyOutboxDb, createRelay, type RelayOptions } from 'drizzle-outbox'
+import { jetStreamPublisher } from 'drizzle-outbox/jetstream'
+
+export const STREAM = 'BENCH'
+
+/** Milliseconds of a clock that all processes of a machine share. */
+export const now = () => Number(process.hrtime.bigint()) / 1e6
+
+export interface Acknowledged {
+  readonly ids: readonly string[]
+  /** The last of them: a page is told of as a whole. */
+  readonly at: number
+}
+
+/** Resolves when the log is published, and heard, if the relay listens. @returns a function that stops it. */
+export async function startTimedRelay(
+  db: AnyOutboxDb,
+  natsUrl: string,
+  options: Partial<RelayOptions>,
+  onAcknowledged: (acknowledged: Acknowledged) => void,
+): Promise<() => Promise<void>> {
+  const publisher = jetStreamPublisher({
+    connection: () => connect({ servers: natsUrl }),
+    stream: { name: STREAM },
+  })
+  const publish = publisher.publish.bind(publisher)
+  publisher.publish = async (events, publishing) => {
+    const outcome = await publish(events, publishing)
+    if (outcome.unacknowledged.length > 0) throw new Error('an event was not acknowledged')
+    onAcknowledged({ ids: events.map(({ id }) => id), at: now() })
+    return outcome
+  }
+  const relay = createRelay({ db, publisher, ...options })
+  const listening = new Promise<void>((resolve) => relay.on('listening', () => resolve()))
+  await relay.start()
+  await relay.drain()
+  if (options.listen) await listening
+  return () => relay.stop()
+}
