@@ -10,15 +10,25 @@ const rooms = {
   aggregate: ['errors.ts', 'events'],
   'event-log': ['errors.ts', 'events'],
   transaction: ['errors.ts', 'events', 'aggregate', 'event-log'],
-  'publishers/memory.ts': ['cloudevents', 'publishers/publisher.ts'],
+  'publishers/memory.ts': ['events', 'cloudevents', 'publishers/publisher.ts'],
   'publishers/jetstream': ['errors.ts', 'events', 'cloudevents', 'publishers/publisher.ts'],
   relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
-  testing: ['events', 'event-log', 'transaction', 'publishers/memory.ts'],
+  testing: [
+    'errors.ts',
+    'events',
+    'cloudevents',
+    'event-log',
+    'transaction',
+    'publishers/publisher.ts',
+    'publishers/memory.ts',
+  ],
 }
 
 /** Packages that only these rooms know. */
 const packages = {
-  'drizzle-orm': ['event-log', 'transaction/driver.ts'],
+  'drizzle-orm': ['event-log', 'transaction/drivers'],
+  postgres: ['transaction/drivers'],
+  '@opentelemetry': ['transaction/trace-context.ts'],
   '@nats-io': ['publishers/jetstream'],
 }
 

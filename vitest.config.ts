@@ -1,26 +1,60 @@
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
+interface Alias {
+  readonly find: RegExp
+  readonly replacement: string
+}
+
+// As in `paths` of tsconfig.json.
+const outbox: Alias[] = [
+  { find: /^drizzle-outbox$/, replacement: path('src/index.ts') },
+  { find: /^drizzle-outbox\/events$/, replacement: path('src/events/index.ts') },
+  { find: /^drizzle-outbox\/schema$/, replacement: path('src/event-log/schema.ts') },
+  { find: /^drizzle-outbox\/jetstream$/, replacement: path('src/publishers/jetstream/index.ts') },
+  { find: /^drizzle-outbox\/testing$/, replacement: path('src/testing/index.ts') },
+]
+
+/** Our sources and tests with another Drizzle. */
+const drizzle1: Alias = {
+  find: /^drizzle-orm(?=\/|$)/,
+  replacement: path('test/drizzle-1/node_modules/drizzle-orm'),
+}
+
+function project(
+  name: string,
+  drizzleVersion: string,
+  alias: Alias[],
+  files: { include: string[]; exclude?: string[] },
+): TestProjectInlineConfiguration {
+  return {
+    resolve: { alias },
+    test: {
+      name,
+      ...files,
+      env: { OUTBOX_TEST_DRIZZLE: drizzleVersion },
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      pool: 'forks',
+      execArgv: ['--import', new URL('dev/die-with-parent.mjs', import.meta.url).href],
+    },
+  }
+}
+
 export default defineConfig({
-  resolve: {
-    // As in `paths` of tsconfig.json.
-    alias: [
-      { find: /^drizzle-outbox$/, replacement: path('src/index.ts') },
-      { find: /^drizzle-outbox\/events$/, replacement: path('src/events/index.ts') },
-      { find: /^drizzle-outbox\/schema$/, replacement: path('src/event-log/schema.ts') },
-      { find: /^drizzle-outbox\/jetstream$/, replacement: path('src/publishers/jetstream/index.ts') },
-      { find: /^drizzle-outbox\/testing$/, replacement: path('src/testing/index.ts') },
-    ],
-  },
   test: {
-    include: ['test/**/*.test.ts'],
+    // Here and not in the projects, for which it would run once each.
     globalSetup: ['test/global-setup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
-    execArgv: ['--import', new URL('dev/die-with-parent.mjs', import.meta.url).href],
     reporters: ['default'],
+    projects: [
+      project('drizzle-0.45', '0.45', outbox, { include: ['test/**/*.test.ts'] }),
+      // Only what meets Drizzle.
+      project('drizzle-1', '1.0', [...outbox, drizzle1], {
+        include: ['test/integration/*.test.ts', 'test/faults/{phantoms,savepoints}.test.ts'],
+        exclude: ['test/integration/{jetstream*,conformance,fast-ingest}.test.ts'],
+      }),
+    ],
   },
 })

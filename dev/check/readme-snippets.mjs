@@ -1,7 +1,8 @@
-/** Compiles the TypeScript of README.md and docs: each fenced `ts` block is a module, as it stands. */
+/** Compiles the TypeScript of README.md and of the examples. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { snippetsOf } from './snippets.mjs'
 
 const root = new URL('../../', import.meta.url)
 const folder = new URL('.snippets/', root) // inside the repository, so that packages resolve
@@ -12,10 +13,7 @@ mkdirSync(folder)
 let snippets = 0
 for (const document of documents) {
   const text = readFileSync(new URL(document, root), 'utf8')
-  for (const match of text.matchAll(/^```ts(?: (?<file>\S+))?\n(?<code>[\s\S]*?)^```$/gm)) {
-    const { file, code } = match.groups
-    const line = text.slice(0, match.index).split('\n').length
-    // A block may be named, as in "```ts order.ts": others can then import it.
+  for (const { file, code, line } of snippetsOf(text)) {
     writeFileSync(new URL(file ?? `${document.replaceAll(/\W/g, '-')}-line-${line}.ts`, folder), code)
     snippets++
   }

@@ -13,5 +13,8 @@ export function createDb(pool: pg.Pool) {
 }
 
 export function createPool(databaseUrl: string): pg.Pool {
-  return new pg.Pool({ connectionString: databaseUrl, max: 20 })
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 20 })
+  // Without a listener the loss of an idle connection ends the process.
+  pool.on('error', (error) => console.error(`A connection was lost: ${error.message}`))
+  return pool
 }

@@ -1,0 +1,1 @@
+export function snippetsOf(text: string): { file: string | undefined; code: string; line: number }[]
