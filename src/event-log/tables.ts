@@ -16,9 +16,10 @@ export interface OutboxTables {
   readonly events: SQL
   readonly aggregates: SQL
   readonly relays: SQL
+  readonly deadLetters: SQL
   readonly migrations: SQL
   /** Quoted, for functions that take a name as text, and for people. */
-  readonly names: Readonly<Record<'events' | 'aggregates' | 'relays' | 'migrations', string>>
+  readonly names: Readonly<Record<'events' | 'aggregates' | 'relays' | 'deadLetters' | 'migrations', string>>
   readonly schema: string | undefined
   readonly prefix: string
   /** Where commits are notified: see {@link channelOf}. */
@@ -40,12 +41,14 @@ export function resolveTables({ schema, prefix = DEFAULT_PREFIX }: TableOptions 
     events: nameOf('events'),
     aggregates: nameOf('aggregates'),
     relays: nameOf('relays'),
+    deadLetters: nameOf('dead_letters'),
     migrations: nameOf('migrations'),
   }
   return {
     events: sql.raw(names.events),
     aggregates: sql.raw(names.aggregates),
     relays: sql.raw(names.relays),
+    deadLetters: sql.raw(names.deadLetters),
     migrations: sql.raw(names.migrations),
     names,
     schema,
@@ -65,7 +68,7 @@ function channelOf(schema: string | undefined, prefix: string): string {
 }
 
 /** The longest of the names that begin with the prefix. */
-const LONGEST_NAME = 'events_position_seq'
+const LONGEST_NAME = 'dead_letters_aggregate'
 
 /** PostgreSQL cuts longer names off without an error (documentation, section 4.1.1). */
 const MAX_IDENTIFIER_BYTES = 63

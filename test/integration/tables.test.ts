@@ -188,7 +188,7 @@ describeEachDriver('tables of another release', (shop) => {
 
     await expect(startOf(outbox)).rejects.toMatchObject({
       code: 'ERR_OUTBOX_SCHEMA_VERSION',
-      details: { found: 1, expected: 3 },
+      details: { found: 1, expected: 4 },
     })
     await migrateOutbox(db, tables)
     expect(await recordedEvents(outbox)).toEqual(before)
@@ -210,9 +210,9 @@ describeEachDriver('tables of another release', (shop) => {
     await migrateOutbox(db, tables)
     const outbox = withTables(db, tables)
     const { relays, migrations } = outbox['~drizzle-outbox'].log.tables
-    await db.execute(sql`alter table ${relays} alter column schema_version set default 4`)
+    await db.execute(sql`alter table ${relays} alter column schema_version set default 5`)
     await db.execute(sql`alter table ${relays} add column later text not null default ''`)
-    await db.execute(sql`insert into ${migrations} (name) values ('0003_later')`)
+    await db.execute(sql`insert into ${migrations} (name) values ('0004_later')`)
     const newer = await stateOf(outbox)
 
     await migrateOutbox(db, tables)
@@ -224,7 +224,7 @@ describeEachDriver('tables of another release', (shop) => {
     expect(versions).toEqual([1, 2, 3, 4, 1])
     await expect(startOf(outbox)).rejects.toMatchObject({
       code: 'ERR_OUTBOX_SCHEMA_VERSION',
-      details: { found: 4, expected: 3 },
+      details: { found: 5, expected: 4 },
     })
   })
 })
