@@ -127,6 +127,7 @@ describe('migrateOutbox', () => {
       '0000_outbox',
       '0001_schema_version',
       '0002_publisher_state',
+      '0003_operations',
     ])
   })
 
