@@ -25,4 +25,5 @@ ALTER TABLE "outbox_relays" ADD COLUMN "replays" integer DEFAULT 0 NOT NULL;--> 
 ALTER TABLE "outbox_relays" ADD COLUMN "crashes" smallint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "outbox_relays" ADD COLUMN "suspect" bigint;--> statement-breakpoint
 ALTER TABLE "outbox_relays" ADD COLUMN "active_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL;--> statement-breakpoint
-CREATE INDEX "outbox_dead_letters_aggregate" ON "outbox_dead_letters" USING btree ("relay","aggregate_type","aggregate_id","position") WHERE state <> 'discarded';
+CREATE INDEX "outbox_dead_letters_aggregate" ON "outbox_dead_letters" USING btree ("relay","aggregate_type","aggregate_id","position") WHERE holds and state <> 'discarded';--> statement-breakpoint
+CREATE INDEX "outbox_dead_letters_due" ON "outbox_dead_letters" USING btree ("relay","next_attempt_at") WHERE state in ('retrying', 'sending');

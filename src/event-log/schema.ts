@@ -144,7 +144,10 @@ export function createOutboxTables({
       primaryKey({ name: `${prefix}dead_letters_pkey`, columns: [columns.relay, columns.position] }),
       index(`${prefix}dead_letters_aggregate`)
         .on(columns.relay, columns.aggregateType, columns.aggregateId, columns.position)
-        .where(sql`state <> 'discarded'`),
+        .where(sql`holds and state <> 'discarded'`),
+      index(`${prefix}dead_letters_due`)
+        .on(columns.relay, columns.nextAttemptAt)
+        .where(sql`state in ('retrying', 'sending')`),
     ],
   )
 
