@@ -75,6 +75,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_UNAVAILABLE: { readonly brokerCode?: number }
   /** The broker will not take this event. */
   ERR_OUTBOX_EVENT_REFUSED: { readonly eventId: string; readonly brokerCode?: number }
+  /** Relays ended, one after the other, while they published this event. */
+  ERR_OUTBOX_RELAY_DIED: { readonly eventId: string }
   /** Somebody else has written where only this relay may: another relay of its name, or a stranger. */
   ERR_OUTBOX_FENCED: { readonly stream: string; readonly brokerCode?: number }
   /** The destination does not have any more what it had acknowledged. */

@@ -108,7 +108,7 @@ const UNDEFINED_TABLE = '42P01'
 
 function isMissingTable(error: unknown, { prefix }: OutboxTables): boolean {
   if (sqlState(error) !== UNDEFINED_TABLE) return false
-  const names = ['events', 'aggregates', 'relays'].map((table) => prefix + table)
+  const names = ['events', 'aggregates', 'relays', 'dead_letters'].map((table) => prefix + table)
   for (let e = error; e instanceof Error; e = e.cause) {
     const { message } = e
     if (names.some((name) => message.includes(name))) return true

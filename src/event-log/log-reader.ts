@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../events/domain-event.js'
 import { type EventLog, query, type TextRow } from './database.js'
 import { EVENT_COLUMNS, type EventRow, toRecordedEvent } from './event-row.js'
 import { type Checkpoint, type Claim, leaseLost, loadCheckpoint, NOTHING_PUBLISHED } from './relay-row.js'
+import { insertSetAside, type SetAside } from './set-aside.js'
 
 /**
  * Reads the log in windows. A window holds the events of all transactions that one snapshot sees and an earlier one
@@ -60,7 +61,7 @@ export class LogReader {
       throw leaseLost(this.#claim.name)
     if (row.found === 'false') return false
     if (row.opened === null) throw leaseLost(this.#claim.name)
-    this.#advance({ snapshot, next: row.opened, page: null }, publisherState)
+    this.#advance({ next: row.opened, page: null, publisherState: publisherState ?? null })
     return true
   }
 
@@ -153,37 +154,62 @@ export class LogReader {
       limit ${String(limit)}::text::int`
   }
 
-  /** All events of the window up to this position are acknowledged. */
-  async checkpoint(position: number, publisherState?: string): Promise<void> {
-    const { snapshot, next } = this.#window()
-    const rows = await query(
-      this.#log,
-      sql`
-        update ${this.#tables.relays} set
-          page = greatest(page, ${String(position)}::text::bigint), ${stateOf(publisherState)}
-        where ${this.#isOurs()} and next::text = ${next}::text
-        returning name`,
-    )
-    if (rows.length === 0) throw leaseLost(this.#claim.name)
-    this.#advance({ snapshot, next, page: String(position) }, publisherState)
+  /** All events of the window up to this position are acknowledged, or set aside. */
+  async checkpoint(progress: Progress): Promise<void> {
+    const page = String(progress.position)
+    await this.#pass(sql`page = greatest(page, ${page}::text::bigint)`, progress)
+    this.#advance({ page })
   }
 
-  /** All events of the window are acknowledged. */
-  async closeWindow(publisherState?: string): Promise<void> {
+  /** So are all events of the window, the last of which has this position. */
+  async closeWindow(progress: Progress): Promise<void> {
     const { next } = this.#window()
+    await this.#pass(sql`snapshot = next, next = null, page = null`, progress)
+    this.#advance({ snapshot: next, next: null, page: null })
+  }
+
+  async #pass(change: SQL, { position, publisherState, setAside = [] }: Progress): Promise<void> {
+    const { next } = this.#window()
+    const passed = sql`
+      update ${this.#tables.relays} set ${change}, ${stateOf(publisherState)}, crashes = 0, suspect = null,
+        max_published = greatest(max_published, ${String(position)}::text::bigint)
+      where ${this.#isOurs()} and next::text = ${next}::text
+      returning name`
+    const { name } = this.#claim
+    const rows = await query(
+      this.#log,
+      setAside.length === 0
+        ? passed
+        : sql`
+            with passed as (${passed}),
+              set_aside as (${insertSetAside(this.#tables, name, setAside, sql`passed`)})
+            select name from passed`,
+    )
+    if (rows.length === 0) throw leaseLost(name)
+    this.#advance({ publisherState: publisherState ?? null, crashes: 0, suspect: null })
+  }
+
+  /** How often in a row relays have vanished without publishing anything, and at which event if it was published alone. */
+  get crashes(): Pick<Checkpoint, 'crashes' | 'suspect'> {
+    return this.#checkpoint
+  }
+
+  /** Who vanishes from now on has published this event alone. */
+  async suspect(position: number): Promise<void> {
+    if (this.#checkpoint.suspect === position) return
     const rows = await query(
       this.#log,
       sql`
-        update ${this.#tables.relays} set snapshot = next, next = null, page = null, ${stateOf(publisherState)}
-        where ${this.#isOurs()} and next::text = ${next}::text
-        returning name`,
+        update ${this.#tables.relays} set suspect = ${String(position)}::text::bigint, crashes = 0
+        where ${this.#isOurs()} returning name`,
     )
     if (rows.length === 0) throw leaseLost(this.#claim.name)
-    this.#advance({ snapshot: next, next: null, page: null }, publisherState)
+    this.#advance({ suspect: position, crashes: 0 })
   }
 
-  #advance(to: Omit<Checkpoint, 'publisherState'>, publisherState: string | undefined): void {
-    this.#checkpoint = { ...to, publisherState: publisherState ?? this.#checkpoint.publisherState }
+  #advance({ publisherState, ...to }: Partial<Checkpoint>): void {
+    const stored = this.#checkpoint.publisherState
+    this.#checkpoint = { ...this.#checkpoint, ...to, publisherState: publisherState ?? stored }
   }
 
   get #tables() {
@@ -199,6 +225,16 @@ export class LogReader {
     if (next === null) throw new Error('no window is open')
     return { snapshot, next }
   }
+}
+
+/** How far a window is published. */
+export interface Progress {
+  /** Of the last event that is acknowledged, or set aside. */
+  readonly position: number
+  /** Where the publisher then was. Undefined: as it was stored before. */
+  readonly publisherState?: string | undefined
+  /** What is passed by without being published. */
+  readonly setAside?: readonly SetAside[]
 }
 
 /** A part of a window. */

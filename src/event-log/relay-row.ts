@@ -13,6 +13,10 @@ export interface Checkpoint {
   readonly page: string | null
   /** Where the publisher was in its destination; what it says is the publisher's business. */
   readonly publisherState: string | null
+  /** How often an owner vanished since something was published last. */
+  readonly crashes: number
+  /** Position of the event that was published alone when that happened. */
+  readonly suspect: number | null
 }
 
 /** The right to publish under a relay's name, until somebody raises the epoch. */
@@ -27,6 +31,8 @@ interface RelayRow extends TextRow {
   readonly next: string | null
   readonly page: string | null
   readonly publisher_state: string | null
+  readonly crashes: string
+  readonly suspect: string | null
 }
 
 /** The snapshot that sees no transaction: a new relay publishes the log from its beginning. */
@@ -52,7 +58,9 @@ export async function claimRelay(
         clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
       from pg_control_system()
       on conflict (name) do update
-        set owner = excluded.owner, epoch = relay.epoch + 1, lease_until = excluded.lease_until
+        set owner = excluded.owner, epoch = relay.epoch + 1, lease_until = excluded.lease_until,
+          active_at = clock_timestamp(),
+          crashes = case when relay.owner <> excluded.owner then least(relay.crashes + 1, 32767) else relay.crashes end
         where relay.lease_until is null or relay.lease_until < clock_timestamp() or relay.owner = excluded.owner
       returning epoch::text,
         (cluster = (select system_identifier::text from pg_control_system()))::text as same_cluster`,
@@ -70,7 +78,8 @@ export async function renewRelay(log: EventLog, { name, epoch }: Claim, leaseMs:
     log,
     sql`
       update ${log.tables.relays}
-      set lease_until = clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
+      set lease_until = clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond',
+        active_at = clock_timestamp()
       where name = ${name}::text and epoch = ${epoch}::text::bigint
         and owner is not null -- a renewal that arrives late must not take back what was released
       returning name`,
@@ -83,7 +92,7 @@ export async function releaseRelay(log: EventLog, { name, epoch }: Claim): Promi
   await query(
     log,
     sql`
-      update ${log.tables.relays} set owner = null, lease_until = null
+      update ${log.tables.relays} set owner = null, lease_until = null, active_at = clock_timestamp()
       where name = ${name}::text and epoch = ${epoch}::text::bigint`,
   )
 }
@@ -93,12 +102,13 @@ export async function loadCheckpoint(log: EventLog, { name, epoch }: Claim): Pro
   const [row] = await query<RelayRow>(
     log,
     sql`
-      select epoch::text, snapshot::text, next::text, page::text, publisher_state::text
+      select epoch::text, snapshot::text, next::text, page::text, publisher_state::text, crashes::text, suspect::text
       from ${log.tables.relays} where name = ${name}::text`,
   )
   if (row?.epoch !== epoch) throw leaseLost(name)
   const { snapshot, next, page, publisher_state: publisherState } = row
-  return { snapshot, next, page, publisherState }
+  const suspect = row.suspect === null ? null : Number(row.suspect)
+  return { snapshot, next, page, publisherState, crashes: Number(row.crashes), suspect }
 }
 
 export function leaseLost(

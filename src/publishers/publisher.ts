@@ -19,8 +19,8 @@ export interface Publisher {
   /**
    * Calls of `publish` that the relay may have open at a time, so that the next page flows while the last events of the
    * one before are acknowledged. With more than one, the promises hold across them: whatever an earlier call leaves
-   * unacknowledged, none of its aggregate's later events is sent before that event is handed over again. The call with
-   * those may come when the earlier one is over, and nobody has seen its outcome yet.
+   * unacknowledged, none of its aggregate's later events is sent before that event is handed over again, or a call says
+   * `outcomesSeen`. The call with those may come when the earlier one is over, and nobody has seen its outcome yet.
    *
    * @default 1
    */
@@ -78,6 +78,11 @@ export interface PublishOptions {
   readonly maySend: () => boolean
   /** None of these events was ever handed over before. */
   readonly fresh: boolean
+  /**
+   * The outcome of every earlier call was seen, and the relay itself sees to it that no event goes before one that it
+   * follows. Nothing is held back any more for the sake of earlier calls.
+   */
+  readonly outcomesSeen: boolean
 }
 
 export interface PublishOutcome {

@@ -16,11 +16,16 @@ export class Backoff {
 
   /** Counts a failure. @returns the pause that follows it, in milliseconds. */
   fail(): number {
-    const full = Math.min(this.#maxMs, this.#minMs * 2 ** this.#failures++)
-    return Math.ceil(full * (0.5 + Math.random() / 2))
+    return pauseAfter(this.#failures++, this.#minMs, this.#maxMs)
   }
 
   succeed(): void {
     this.#failures = 0
   }
+}
+
+/** The pause that follows a failure, when so many came before it. */
+export function pauseAfter(failures: number, minMs: number, maxMs: number): number {
+  const full = Math.min(maxMs, minMs * 2 ** failures)
+  return Math.ceil(full * (0.5 + Math.random() / 2))
 }

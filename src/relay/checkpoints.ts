@@ -1,12 +1,6 @@
-import type { LogReader } from '../event-log/log-reader.js'
+import type { LogReader, Progress } from '../event-log/log-reader.js'
 
-/** Up to here a window is published, and this is where the publisher then was. */
-export interface Progress {
-  readonly position: number
-  readonly publisherState: string | undefined
-}
-
-/** Stores progress within a window while the next pages are published; of several waiting, only the last. */
+/** Stores progress within a window while the next pages are published; several that wait are stored as one. */
 export class Checkpoints {
   readonly #reader: LogReader
   #wanted: Progress | undefined
@@ -18,9 +12,10 @@ export class Checkpoints {
   }
 
   /** @throws what storing an earlier one threw: whoever goes on without checkpoints would resend the window. */
-  save(progress: Progress): void {
+  save({ position, publisherState, setAside = [] }: Progress): void {
     if (this.#failure) throw this.#failure.error
-    this.#wanted = progress
+    const before = this.#wanted?.setAside ?? []
+    this.#wanted = { position, publisherState, setAside: [...before, ...setAside] }
     this.#saving ??= this.#save().catch((error: unknown) => {
       this.#failure = { error }
     })
@@ -34,9 +29,9 @@ export class Checkpoints {
 
   async #save(): Promise<void> {
     while (this.#wanted !== undefined) {
-      const { position, publisherState } = this.#wanted
+      const progress = this.#wanted
       this.#wanted = undefined
-      await this.#reader.checkpoint(position, publisherState)
+      await this.#reader.checkpoint(progress)
     }
     this.#saving = undefined
   }

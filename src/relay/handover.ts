@@ -1,8 +1,9 @@
 import type { LogReader } from '../event-log/log-reader.js'
 import type { RecordedEvent } from '../events/domain-event.js'
-import type { PublishOutcome } from '../publishers/publisher.js'
+import type { PublishOptions, PublishOutcome } from '../publishers/publisher.js'
 import type { Lease } from './lease.js'
 import { RecoveredEvents } from './recovered-events.js'
+import type { Refusals } from './refusals.js'
 import type { RelayContext } from './relay-context.js'
 import { untilAborted } from './sleep.js'
 import { toError } from './to-error.js'
@@ -18,19 +19,21 @@ export type Outcome = PublishOutcome & {
   readonly failure?: Error
 }
 
-/** Between the log and the publisher: hands events over, again and again until all are acknowledged. */
+/** Between the log and the publisher: hands events over, again and again until all are acknowledged or set aside. */
 export class Handover {
   readonly #context: RelayContext
   readonly #lease: Lease
   readonly #reader: LogReader
+  readonly #refusals: Refusals
   readonly #signal: AbortSignal
   #recovered = new RecoveredEvents()
   #state: string | undefined
 
-  constructor(context: RelayContext, lease: Lease, reader: LogReader) {
+  constructor(context: RelayContext, lease: Lease, reader: LogReader, refusals: Refusals) {
     this.#context = context
     this.#lease = lease
     this.#reader = reader
+    this.#refusals = refusals
     this.#signal = AbortSignal.any([context.aborting, lease.lost])
   }
 
@@ -39,11 +42,15 @@ export class Handover {
     return this.#state
   }
 
-  /** Until the destination is fit to be published to, and it is known what it has of the events to come. */
-  async prepare(): Promise<void> {
+  /**
+   * Until the destination is fit to be published to, and it is known what it has of the events to come.
+   *
+   * @param unsettled whether events outside of an open window may have been handed over.
+   */
+  async prepare(unsettled = false): Promise<void> {
     for (;;) {
       try {
-        return await untilAborted(this.#prepare(), this.#signal)
+        return await untilAborted(this.#prepare(unsettled), this.#signal)
       } catch (error) {
         this.#signal.throwIfAborted()
         await this.#pause(toError(error))
@@ -51,32 +58,45 @@ export class Handover {
     }
   }
 
-  async #prepare(): Promise<void> {
+  async #prepare(unsettled: boolean): Promise<void> {
     const { leaseMs, publisher } = this.#context.options
     const signal = this.#signal
     await publisher.prepare({ leaseMs, signal })
     const { publisherState, windowIsOpen } = this.#reader
-    const recovered = await publisher.recover?.({ state: publisherState, unsettled: windowIsOpen, signal })
+    const recovered = await publisher.recover?.({
+      state: publisherState,
+      unsettled: unsettled || windowIsOpen,
+      signal,
+    })
     this.#recovered = new RecoveredEvents(recovered?.stored, windowIsOpen)
     this.#state = recovered?.state ?? this.#state
   }
 
-  /** Hands a page over; the next may be handed over beside it. What it leaves unacknowledged is for `settle`. */
-  offer(events: readonly RecordedEvent[]): Offer {
-    const outcome = this.#offer(events)
+  /**
+   * Hands a page over; the next may be handed over beside it. What it leaves unacknowledged is for `settle`.
+   *
+   * @param alone whether no other page is open.
+   */
+  offer(page: readonly RecordedEvent[], alone: boolean): Offer {
+    const events = this.#refusals.withhold(page)
+    const fresh = this.#recovered.fresh
+    const missing = this.#recovered.missing(events)
+    this.#recovered.advance(page.length)
+    const outcome = this.#offer(events, missing, { fresh, outcomesSeen: alone })
     outcome.catch(() => {}) // thrown to whoever waits for it
     return { events, outcome }
   }
 
   /** @returns its outcome, whose `state` is only there if a relay that comes after this one needs nothing before it. */
-  async #offer(events: readonly RecordedEvent[], again = false): Promise<Outcome> {
+  async #offer(
+    events: readonly RecordedEvent[],
+    missing: readonly RecordedEvent[],
+    options: Pick<PublishOptions, 'fresh' | 'outcomesSeen'>,
+  ): Promise<Outcome> {
     this.#lease.assertSure()
     const startedAt = performance.now()
-    const fresh = !again && this.#recovered.fresh
-    const missing = this.#recovered.missing(events)
-    if (!again) this.#recovered.advance(events.length)
     const { passed } = this.#recovered
-    const { state, ...outcome } = await this.#publish(missing, fresh)
+    const { state, ...outcome } = await this.#publish(missing, options)
     const count = events.length - outcome.unacknowledged.length
     if (count > 0) {
       this.#context.resume()
@@ -85,22 +105,52 @@ export class Handover {
       const durationMs = performance.now() - startedAt
       this.#context.events.emit({ type: 'published', count, duplicates, durationMs })
     }
-    for (const error of outcome.refused) this.#context.events.emit({ type: 'refused', error })
     this.#signal.throwIfAborted()
     this.#state = state ?? this.#state
     return passed && state !== undefined ? { ...outcome, state } : outcome
   }
 
-  /** Hands over again what offers have left, until all of it is acknowledged. */
+  /** Hands over again what offers have left, until all of it is acknowledged or set aside. */
   async settle(offers: readonly Offer[]): Promise<void> {
     let open = await Promise.all(offers.map(({ outcome }) => outcome))
     for (;;) {
-      const left = open.flatMap(({ unacknowledged }) => unacknowledged)
+      const unacknowledged = open.flatMap((outcome) => outcome.unacknowledged)
+      const refused = this.#refusals.refused(
+        unacknowledged,
+        open.flatMap((outcome) => outcome.refused),
+      )
+      const left = this.#refusals.withhold(unacknowledged)
       if (left.length === 0) break
-      await this.#recover(open)
-      open = [await this.#offer(left, true)]
+      const trouble = troubleOf(open)
+      if (trouble || refused === 0) await this.#recover(trouble ?? { reason: this.#unexplained() })
+      const missing = this.#recovered.missing(left)
+      open = [await this.#offer(left, missing, { fresh: false, outcomesSeen: true })]
     }
     for (const { events } of offers) this.#recovered.missing(events)
+  }
+
+  /** Hands events over once that were set aside, while no page is open. What is acknowledged, the stream had or has now. */
+  async offerAgain(
+    events: readonly RecordedEvent[],
+    maySend: (event: RecordedEvent) => boolean,
+  ): Promise<Outcome> {
+    const missing = this.#recovered.missing(events)
+    const sendable = missing.filter(maySend)
+    const unsent = missing.filter((event) => !maySend(event))
+    const others = events.filter((event) => !unsent.includes(event))
+    const outcome = await this.#offer(others, sendable, { fresh: false, outcomesSeen: true })
+    return { ...outcome, unacknowledged: [...outcome.unacknowledged, ...unsent] }
+  }
+
+  /** After a call that failed for reasons of the destination, or of the lease. */
+  async recoverFrom(outcome: Outcome): Promise<void> {
+    const trouble = troubleOf([outcome])
+    if (trouble) await this.#recover(trouble, true)
+  }
+
+  /** Whether the destination was found to have an event that comes now. */
+  isStored({ id }: RecordedEvent): boolean {
+    return this.#recovered.has(id)
   }
 
   /** The window is published: what else the destination has, nobody is going to ask. */
@@ -108,24 +158,22 @@ export class Handover {
     this.#recovered = new RecoveredEvents()
   }
 
-  async #recover(outcomes: readonly Outcome[]): Promise<void> {
-    const unavailable = outcomes.find((outcome) => outcome.unavailable)?.unavailable
-    const fenced = outcomes.find((outcome) => outcome.fenced)?.fenced
-    const failure = outcomes.find((outcome) => outcome.failure)?.failure
-    const refused = outcomes.flatMap((outcome) => outcome.refused)
-    const reason = unavailable ?? fenced ?? failure ?? refused[0] ?? this.#unexplained()
+  async #recover({ reason, fenced }: Trouble, unsettled = false): Promise<void> {
     await this.#pause(reason)
     if (fenced) await this.#lease.confirm()
-    if (reason !== refused[0]) await this.prepare()
+    await this.prepare(unsettled)
   }
 
   /** A publisher that rejects has broken its promise; the relay keeps its own. */
-  async #publish(events: readonly RecordedEvent[], fresh: boolean): Promise<Outcome> {
+  async #publish(
+    events: readonly RecordedEvent[],
+    how: Pick<PublishOptions, 'fresh' | 'outcomesSeen'>,
+  ): Promise<Outcome> {
     if (events.length === 0) return { unacknowledged: [], duplicates: 0, refused: [] }
     const { options, aborting } = this.#context
     const maySend = () => this.#lease.isSure()
     try {
-      const published = options.publisher.publish(events, { signal: this.#signal, maySend, fresh })
+      const published = options.publisher.publish(events, { signal: this.#signal, maySend, ...how })
       return await untilAborted(published, aborting)
     } catch (error) {
       return { unacknowledged: events, duplicates: 0, refused: [], failure: toError(error) }
@@ -143,4 +191,18 @@ export class Handover {
     const { name } = this.#context.options.publisher
     return new Error(`publisher ${name} left events unacknowledged and gave no reason`)
   }
+}
+
+/** Why a publisher could not be used, apart from refusals. */
+interface Trouble {
+  readonly reason: Error
+  readonly fenced?: boolean
+}
+
+function troubleOf(outcomes: readonly Outcome[]): Trouble | undefined {
+  const unavailable = outcomes.find((outcome) => outcome.unavailable)?.unavailable
+  const fenced = outcomes.find((outcome) => outcome.fenced)?.fenced
+  const failure = outcomes.find((outcome) => outcome.failure)?.failure
+  const reason = unavailable ?? fenced ?? failure
+  return reason && { reason, fenced: fenced !== undefined }
 }

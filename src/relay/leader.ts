@@ -1,9 +1,12 @@
-import { LogReader, type Page } from '../event-log/log-reader.js'
-import { Checkpoints } from './checkpoints.js'
-import { Handover, type Offer } from './handover.js'
+import { DeadLetters } from '../event-log/dead-letters.js'
+import { LogReader } from '../event-log/log-reader.js'
+import { Handover } from './handover.js'
 import type { Lease } from './lease.js'
-import { RESEND_HORIZON } from './recovered-events.js'
+import { Refusals } from './refusals.js'
 import type { RelayContext } from './relay-context.js'
+import { Retries } from './retries.js'
+import { publishSuspects } from './suspects.js'
+import { WindowPublisher } from './window-publisher.js'
 
 /** Publishes the log, window by window, for as long as the lease is held. */
 export class Leader {
@@ -19,79 +22,52 @@ export class Leader {
 
   /** Returns when the relay is stopped. @throws `ERR_OUTBOX_LEASE_LOST`, and what the database throws. */
   async lead(): Promise<void> {
-    const { drains, log, options, stopping, wake } = this.#context
-    const reader = await LogReader.load(log, this.#lease.claim, options.db['~drizzle-outbox'].source)
-    const handover = new Handover(this.#context, this.#lease, reader)
-    await handover.prepare()
+    const { drains, held, log, options, stopping, wake } = this.#context
+    const { source } = options.db['~drizzle-outbox']
+    const letters = new DeadLetters(log, this.#lease.claim, source)
+    const reader = await LogReader.load(log, this.#lease.claim, source)
+    held.replace(await letters.heldAggregates())
+    const interrupted = await letters.wasInterrupted()
+    const refusals = new Refusals(this.#context)
+    const handover = new Handover(this.#context, this.#lease, reader, refusals)
+    const retries = new Retries(this.#context, letters, handover, refusals, interrupted)
+    await handover.prepare(interrupted)
     while (!stopping.aborted) {
       wake.reset()
       const waiting = drains.current()
+      await retries.run()
       if (await reader.openWindow(handover.publisherState)) {
         this.#context.enter('publishing')
         this.#pollMs = options.minPollMs
-        if (await this.#publishWindow(reader, handover)) continue
+        await publishSuspects(this.#context, reader, handover, refusals)
+        if (
+          await this.#publishWindow(new WindowPublisher(this.#context, reader, handover, refusals), retries)
+        )
+          continue
       } else {
         this.#context.resume()
-        for (const waiter of waiting) waiter.resolve()
+        if (!retries.pending) for (const waiter of waiting) waiter.resolve()
       }
       this.#context.enter('idle')
-      await this.#idle()
+      await this.#idle(retries)
     }
   }
 
-  async #idle(): Promise<void> {
+  async #idle(retries: Retries): Promise<void> {
     const { options, stopping, wake } = this.#context
-    const woken = await wake.wait(this.#pollMs, stopping)
+    const woken = await wake.wait(Math.min(this.#pollMs, retries.dueInMs), stopping)
     this.#pollMs = woken ? options.minPollMs : Math.min(2 * this.#pollMs, options.maxPollMs)
     this.#lease.lost.throwIfAborted()
   }
 
-  /**
-   * Page by page: one is read while those before it are published, and checkpointed after its acknowledgements.
-   *
-   * @returns how many events it had.
-   */
-  async #publishWindow(reader: LogReader, handover: Handover): Promise<number> {
-    const { events, options, stopping } = this.#context
-    const { batchSize, batchBytes, publisher } = options
-    const read = (after: number) => reader.readPage(after, batchSize, batchBytes)
-    const checkpoints = new Checkpoints(reader)
-    const offered: { readonly page: Page; readonly offer: Offer }[] = []
-    const inHand = () => offered.reduce((sum, { page }) => sum + page.events.length, 0)
-    let published = 0
-    let unstored = 0
-    let ended = false
-    let ahead: Promise<Page> | undefined = read(reader.page)
-    for (;;) {
-      while (ahead !== undefined && offered.length < (publisher.maxOpenPages ?? 1)) {
-        const page: Page = await ahead
-        ahead = page.end === undefined || stopping.aborted ? undefined : read(page.end)
-        ahead?.catch(() => {}) // thrown above, unless something else is thrown first
-        unstored += page.events.length
-        if (unstored > RESEND_HORIZON) {
-          await checkpoints.flush()
-          unstored = inHand() + page.events.length
-        }
-        offered.push({ page, offer: handover.offer(page.events) })
-      }
-      if (offered[0] === undefined) break
-      const { unacknowledged, state } = await offered[0].offer.outcome
-      const done = offered.splice(0, unacknowledged.length === 0 ? 1 : offered.length)
-      if (unacknowledged.length > 0) {
-        await checkpoints.flush()
-        await handover.settle(done.map(({ offer }) => offer))
-      }
-      for (const { page } of done) {
-        published += page.events.length
-        if (page.end === undefined) ended = true
-        else checkpoints.save({ position: page.end, publisherState: done.length === 1 ? state : undefined })
-      }
+  /** @returns how many events it had. */
+  async #publishWindow(window: WindowPublisher, retries: Retries): Promise<number> {
+    const { events, stopping } = this.#context
+    while (!(await window.publish(() => retries.isDue))) {
+      if (stopping.aborted) return window.count
+      await retries.run()
     }
-    await checkpoints.flush()
-    if (!ended) return published // stopped
-    handover.windowEnded()
-    await reader.closeWindow(handover.publisherState)
-    events.emit({ type: 'checkpoint', events: published })
-    return published
+    events.emit({ type: 'checkpoint', events: window.count })
+    return window.count
   }
 }

@@ -27,6 +27,10 @@ export class RecoveredEvents {
     return this.#left <= 0
   }
 
+  has(id: string): boolean {
+    return this.#stored.has(id)
+  }
+
   /** The events that the destination has not. */
   missing(events: readonly RecordedEvent[]): readonly RecordedEvent[] {
     return this.passed ? events : events.filter(({ id }) => !this.#stored.delete(id))

@@ -3,6 +3,7 @@ import type { EventLog } from '../event-log/database.js'
 import { guardLog } from '../event-log/guarded-log.js'
 import { Backoff } from './backoff.js'
 import { Drains } from './drains.js'
+import { HeldAggregates } from './held-aggregates.js'
 import type { RelayEvents } from './relay-events.js'
 import type { ResolvedRelayOptions } from './relay-options.js'
 import type { RelayState } from './relay-status.js'
@@ -18,6 +19,7 @@ export class RelayContext {
   readonly leaseLog: EventLog
   readonly wake = new WakeSignal()
   readonly drains = new Drains()
+  readonly held = new HeldAggregates()
   readonly #stopping = new AbortController()
   readonly #aborting = new AbortController()
   readonly #backoff: Backoff

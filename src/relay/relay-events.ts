@@ -15,8 +15,12 @@ export type RelayEvent =
     }
   /** A window of the log is published and its checkpoint stored. */
   | { readonly type: 'checkpoint'; readonly events: number }
-  /** The broker refused an event for its own sake. It and its aggregate's later events are tried again. */
-  | { readonly type: 'refused'; readonly error: OutboxError<'ERR_OUTBOX_EVENT_REFUSED'> }
+  /** The broker refused an event for its own sake. It is tried again in `retryInMs`; its aggregate's later events wait. */
+  | (FailedEvent & { readonly type: 'refused'; readonly retryInMs: number })
+  /** And for the last time: it waits for an operator, as do its aggregate's later events unless `holds` is false. */
+  | (FailedEvent & { readonly type: 'deadLettered'; readonly holds: boolean })
+  /** The events of an aggregate need not wait any more: what held it was published or discarded. */
+  | { readonly type: 'released'; readonly aggregateType: string; readonly aggregateId: string }
   /** Broker or database cannot be used. Nothing is lost; the next attempt comes in `retryInMs`. */
   | {
       readonly type: 'paused'
@@ -37,6 +41,18 @@ export type RelayEvent =
       readonly retryInMs: number
     }
   | { readonly type: 'stopped' }
+
+/** An event that was not published. */
+interface FailedEvent {
+  readonly eventId: string
+  readonly position: number
+  readonly eventType: string
+  readonly aggregateType: string
+  readonly aggregateId: string
+  /** So far. */
+  readonly attempts: number
+  readonly error: OutboxError<'ERR_OUTBOX_EVENT_REFUSED' | 'ERR_OUTBOX_RELAY_DIED'>
+}
 
 export type RelayEventType = RelayEvent['type']
 export type RelayEventOf<T extends RelayEventType> = Extract<RelayEvent, { type: T }>

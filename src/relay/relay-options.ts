@@ -43,7 +43,17 @@ export interface RelayOptions {
   readonly leaseMs?: number
   /** A statement without an answer after so long counts as failed. Milliseconds. @default 30000 */
   readonly statementTimeoutMs?: number
-  /** The pause after a first failure of broker or database. Doubles, with jitter. Milliseconds. @default 100 */
+  /** How often an event that the broker refuses is tried before it becomes a dead letter, up to 100. @default 5 */
+  readonly maxAttempts?: number
+  /**
+   * What becomes of an aggregate whose event is a dead letter, by the event's type, such as
+   * `{ 'order.viewed': 'continue' }`. With `hold`, its later events wait until an operator has the event published or
+   * discarded; with `continue` they are published, and the stream has a gap, or the event later than those that follow it.
+   *
+   * @default {}, hold for all
+   */
+  readonly onRefused?: Readonly<Record<string, 'hold' | 'continue'>>
+  /** The pause after a first failure of broker or database, and after an event was refused. Doubles, with jitter. Milliseconds. @default 100 */
   readonly minBackoffMs?: number
   /** The longest pause between attempts. Milliseconds. @default 5000 */
   readonly maxBackoffMs?: number
@@ -63,6 +73,8 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
     heartbeatMs: 5000,
     leaseMs: 15_000,
     statementTimeoutMs: 30_000,
+    maxAttempts: 5,
+    onRefused: {},
     minBackoffMs: 100,
     maxBackoffMs: 5000,
     ...withoutUndefined(options),
@@ -77,6 +89,11 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   for (const option of POSITIVE)
     if (!Number.isInteger(resolved[option]) || resolved[option] < 1 || resolved[option] > MAX_TIMER_MS)
       throw invalidOption(option, `must be a whole number from 1 to ${MAX_TIMER_MS}, not ${resolved[option]}`)
+  if (resolved.maxAttempts > MAX_ATTEMPTS)
+    throw invalidOption('maxAttempts', `must not be above ${MAX_ATTEMPTS}`)
+  for (const [type, action] of Object.entries(resolved.onRefused))
+    if (action !== 'hold' && action !== 'continue')
+      throw invalidOption('onRefused', `${type} must be 'hold' or 'continue'`)
   if (resolved.batchSize > MAX_BATCH_SIZE)
     throw invalidOption('batchSize', `must not be above ${MAX_BATCH_SIZE}`)
   if (resolved.listen && resolved.db['~drizzle-outbox'].listen === undefined)
@@ -95,6 +112,8 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
 /** Several pages must fit into what a relay may hand over beyond its checkpoint. */
 const MAX_BATCH_SIZE = 10_000
 
+const MAX_ATTEMPTS = 100
+
 /** Longer timers of Node.js fire at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -106,6 +125,7 @@ const POSITIVE = [
   'heartbeatMs',
   'leaseMs',
   'statementTimeoutMs',
+  'maxAttempts',
   'minBackoffMs',
   'maxBackoffMs',
 ] as const

@@ -3,7 +3,7 @@
  *
  * - `stopped`: not started, or stopped.
  * - `standby`: asks for the lease; while another relay of this name holds it, until it lapses or is released.
- * - `idle`: leads, and everything that it found is published.
+ * - `idle`: leads, and everything that it found is published or set aside.
  * - `publishing`: leads, and has events in hand.
  * - `paused`: broker or database cannot be used; `error` says why. It goes on by itself.
  * - `stopping`: finishes what is in flight.
@@ -25,6 +25,8 @@ export interface RelayStatus {
   readonly publisher: { readonly name: string; readonly [detail: string]: unknown }
   /** With `listen`, while it leads: whether notifications arrive. False: it polls, and nothing else wakes it from outside. */
   readonly listening: boolean
+  /** Aggregates whose events wait for one that the broker refused, while this relay leads. */
+  readonly heldAggregates?: number
   /** Events acknowledged since this relay object was made. */
   readonly published: number
 }

@@ -219,7 +219,9 @@ class LogRelay implements Relay {
       name,
       ...this.#status,
       owner: this.#owner,
-      ...(this.#epoch === undefined ? {} : { epoch: this.#epoch }),
+      ...(this.#epoch === undefined
+        ? {}
+        : { epoch: this.#epoch, heldAggregates: this.#context?.held.size ?? 0 }),
       listening: this.#listening,
       publisher: { name: publisher.name, ...publisher.status?.() },
       published: this.#published,

@@ -23,7 +23,7 @@ describeWithPrivateNats('a publisher', (nats) => {
     await stage.clear()
   })
   const { signal } = new AbortController()
-  const publishing = { signal, maySend: () => true, fresh: true }
+  const publishing = { signal, maySend: () => true, fresh: true, outcomesSeen: false }
   const isConnected = () =>
     connection.rtt().then(
       () => true,

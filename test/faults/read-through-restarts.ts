@@ -71,11 +71,11 @@ export async function readThroughRestarts(db: Db, options: ReadingOptions): Prom
       if (page.end === undefined) break
       after = page.end
       if (!checkpoints()) continue
-      await reader.checkpoint(after)
+      await reader.checkpoint({ position: after })
       deliveries.saved(after)
       if (dies('checkpointed')) return false
     }
-    await reader.closeWindow()
+    await reader.closeWindow({ position: after })
     deliveries.saved()
     return true
   }
@@ -97,7 +97,7 @@ export async function readThroughRestarts(db: Db, options: ReadingOptions): Prom
 async function isFenced(reader: Subject): Promise<boolean> {
   try {
     // An open window is no news to its reader: only the checkpoint writes then.
-    if (await reader.openWindow()) await reader.checkpoint(1)
+    if (await reader.openWindow()) await reader.checkpoint({ position: 1 })
     return false
   } catch (error) {
     if (isOutboxError(error) && error.code === 'ERR_OUTBOX_LEASE_LOST') return true

@@ -182,7 +182,7 @@ describeWithNats('JetStream', (natsUrl) => {
       await publisher.prepare({ leaseMs: 1000, signal })
       await sleep(250) // so that it looks at the stream again
       failing = true
-      const options = { signal, maySend: () => true, fresh: true }
+      const options = { signal, maySend: () => true, fresh: true, outcomesSeen: false }
       const pages = [events.slice(0, 2), events.slice(2)].map((page) => publisher.publish(page, options))
       expect((await Promise.all(pages)).map(({ unacknowledged }) => unacknowledged.length)).toEqual([2, 2])
       expect(await readStream(connection, stream)).toEqual([])

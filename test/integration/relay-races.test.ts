@@ -224,7 +224,7 @@ describeEachDriver('races of a relay', (shop, driver) => {
           await reader.openWindow()
           const { flushed } = await compare(log, committed, await lsn('flush'))
           expect(flushed).toBe('true')
-          await reader.closeWindow()
+          await reader.closeWindow({ position: i + 1 })
         }
       } finally {
         await log.db.execute(sql`alter role current_user reset synchronous_commit`)

@@ -117,7 +117,12 @@ async function publishAll(plan: Plan, makeOrder: (lastSequence: number) => Order
   return { events, stream, reported }
 }
 
-const always: PublishOptions = { signal: new AbortController().signal, maySend: () => true, fresh: true }
+const always: PublishOptions = {
+  signal: new AbortController().signal,
+  maySend: () => true,
+  fresh: true,
+  outcomesSeen: false,
+}
 
 const orders: Record<string, (lastSequence: number) => Order> = {
   aggregate: () => new Lanes(),

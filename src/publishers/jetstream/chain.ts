@@ -29,6 +29,10 @@ export class Chain implements Order {
     return this.#heldBack.none
   }
 
+  forgive(): void {
+    this.#heldBack.clear()
+  }
+
   add(entry: Entry): boolean {
     if (this.#heldBack.holds(entry.event)) return false
     this.#waiting.push(entry)

@@ -13,6 +13,11 @@ export class HeldBack {
     this.#refused.set(aggregateId, Math.min(position, this.#refused.get(aggregateId) ?? position))
   }
 
+  /** What is handed over now follows nothing that was refused. */
+  clear(): void {
+    this.#refused.clear()
+  }
+
   /** Whether an event has to wait. When the refused one comes, its aggregate goes on. */
   holds({ aggregateId, position }: RecordedEvent): boolean {
     const refused = this.#refused.get(aggregateId)

@@ -17,6 +17,10 @@ export class Lanes implements Order {
     return this.#heldBack.none
   }
 
+  forgive(): void {
+    this.#heldBack.clear()
+  }
+
   add(entry: Entry): boolean {
     const { aggregateId } = entry.event // of any type: two aggregates that share an id take turns
     if (this.#heldBack.holds(entry.event)) return false

@@ -6,6 +6,8 @@ import type { Ack } from './pub-ack.js'
 
 /** Decides which event may be sent next, so that none can be stored out of order. */
 export interface Order {
+  /** Nothing is held back any more for what was refused before. */
+  forgive(): void
   /** False: an event of its aggregate is not stored and not going to be; this one is held back. */
   add(entry: Entry): boolean
   /** Undefined: none at the moment. Asked again when something is settled. */
@@ -58,6 +60,7 @@ export class Pipeline implements Settler {
   }
 
   publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome> {
+    if (options.outcomesSeen) this.#order.forgive()
     for (const open of this.#pages) open.next ??= this.#lastSequence
     const page = new OpenPage(this, events, options, this.#lastSequence)
     const { signal } = options

@@ -92,9 +92,10 @@ export class TestedPublisher {
 
   async publish(
     events: readonly RecordedEvent[],
-    { signal = never, maySend = () => true }: Partial<PublishOptions> = {},
+    { signal = never, maySend = () => true, outcomesSeen = false }: Partial<PublishOptions> = {},
   ): Promise<PublishOutcome> {
-    const options = { signal, maySend, fresh: !events.some(({ id }) => this.#handedOver.has(id)) }
+    const fresh = !events.some(({ id }) => this.#handedOver.has(id))
+    const options = { signal, maySend, fresh, outcomesSeen }
     for (const { id } of events) this.#handedOver.add(id)
     const first = this.#open++ === 0 && !this.#troubled
     const outcome = await this.#deadline.settled('publish', this.#publish(events, options))

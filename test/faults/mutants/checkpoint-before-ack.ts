@@ -11,8 +11,9 @@ export const checkpointBeforeAck: Load = async (log, claim, source) => {
     openWindow: () => reader.openWindow(),
     readPage: async (after, limit) => {
       const page = await reader.readPage(after, limit)
-      if (page.end === undefined) await reader.closeWindow()
-      else await reader.checkpoint(page.end)
+      if (page.end === undefined)
+        await reader.closeWindow({ position: page.events.at(-1)?.position ?? after })
+      else await reader.checkpoint({ position: page.end })
       return page
     },
     checkpoint: async () => {},

@@ -9,7 +9,7 @@ export const orderByXid: Load = async (log, claim, source) => {
   return {
     page: 0,
     openWindow: () => reader.openWindow(),
-    closeWindow: () => reader.closeWindow(),
+    closeWindow: (progress) => reader.closeWindow(progress),
     // A position says nothing about what came before it here: a restart begins the window again.
     checkpoint: async () => {},
     readPage: async (after, limit) => {

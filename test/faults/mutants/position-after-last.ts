@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm'
 import { type EventLog, query } from '../../../src/event-log/database.js'
 import { EVENT_COLUMNS, type EventRow, toRecordedEvent } from '../../../src/event-log/event-row.js'
-import { pageOf } from '../../../src/event-log/log-reader.js'
+import { type Progress, pageOf } from '../../../src/event-log/log-reader.js'
 import { type Claim, loadCheckpoint } from '../../../src/event-log/relay-row.js'
 import type { Load } from '../subject.js'
 
@@ -10,7 +10,7 @@ export const positionAfterLast: Load = async (log, claim, source) => {
   const { page } = await loadCheckpoint(log, claim)
   let last = Number(page ?? 0)
   let read = last
-  const save = async (position: number) => {
+  const save = async ({ position }: Progress) => {
     last = position
     await savePage(log, claim, position)
   }
@@ -28,7 +28,7 @@ export const positionAfterLast: Load = async (log, claim, source) => {
       )
     },
     checkpoint: save,
-    closeWindow: () => save(read),
+    closeWindow: () => save({ position: read }),
   }
 }
 

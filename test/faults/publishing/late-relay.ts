@@ -19,7 +19,12 @@ export async function publishLate(stage: Stage, makePublisher: () => Publisher):
   await stage.relay(makePublisher()).drain()
   const before = await stage.stored()
   await sleep(3 * DUPLICATE_WINDOW)
-  const outcome = await late.publish(await stage.events(), { signal, maySend: () => true, fresh: false })
+  const outcome = await late.publish(await stage.events(), {
+    signal,
+    maySend: () => true,
+    fresh: false,
+    outcomesSeen: false,
+  })
   await late.close()
   return { outcome, before, after: await stage.stored() }
 }

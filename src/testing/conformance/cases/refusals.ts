@@ -105,6 +105,19 @@ export const refusalCases: readonly Case[] = [
     },
   },
   {
+    name: 'holds nothing back for a refused event once every outcome was seen',
+    needs: ['refuse'],
+    run: async (rig) => {
+      const publisher = await rig.start()
+      const [bad, follower, other] = [rig.log.event('bad'), rig.log.event('bad'), rig.log.event('good')]
+      const { unacknowledged } = await publisher.publish([rig.refuse(bad), follower])
+      assertSame('unacknowledged', unacknowledged, [bad, follower])
+      const next = await publisher.publish([follower, other], { outcomesSeen: true })
+      assertSame('unacknowledged when the refused one is put aside', next.unacknowledged, [])
+      await rig.expectStored([follower, other])
+    },
+  },
+  {
     name: 'goes on after 300 refusals',
     needs: ['refuse'],
     run: async (rig) => {
