@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { quoteIdentifier, resolveTables } from '../../src/event-log/tables.js'
 import { codeOf } from '../support/code-of.js'
+import { runs } from '../support/runs.js'
 
 const MAX_BYTES = 63
 const LONGEST_SUFFIX = 'events_position_seq'
@@ -37,7 +38,7 @@ describe('resolveTables', () => {
             expect(parseNames(sql)).toEqual([schema, prefix + table])
         } else expect(codeOf(resolve)).toBe('ERR_OUTBOX_OPTION_INVALID')
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 
@@ -50,6 +51,7 @@ describe('resolveTables', () => {
         expect(resolveTables({ schema, prefix }).channel).toBe(channel)
         expect(resolveTables({ prefix }).channel).not.toBe(channel)
       }),
+      runs(),
     )
     expect(resolveTables().channel).toBe('outbox_events')
     expect(resolveTables({ schema: 'Messaging', prefix: 'shop_' }).channel).toBe('Messaging.shop_events')
@@ -102,6 +104,7 @@ describe('quoteIdentifier', () => {
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (text) => {
         expect(parseNames(quoteIdentifier(text))).toEqual([text])
       }),
+      runs(),
     )
   })
 })
