@@ -35,5 +35,14 @@ export class Random {
   }
 }
 
-/** The seed of this run: `OUTBOX_TEST_SEED`, or a new one. It belongs in the name of the test that uses it. */
-export const runSeed = Number(process.env.OUTBOX_TEST_SEED ?? Date.now() % 1_000_000)
+/**
+ * The seed of every random test: the same in each run, so that none fails by chance, or `OUTBOX_TEST_SEED`, which is a
+ * number or `random`. It belongs in the name of the test that uses it.
+ */
+export const runSeed = toSeed(process.env.OUTBOX_TEST_SEED ?? '1')
+
+function toSeed(text: string): number {
+  if (text === 'random') return Date.now() % 1_000_000
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new Error(`OUTBOX_TEST_SEED is a number or 'random', not '${text}'`)
+}

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { jsonIssues } from '../../src/events/json.js'
 import { toEventRecord } from '../../src/events/record-event.js'
 import { codeOf } from '../support/code-of.js'
+import { runs } from '../support/runs.js'
 
 class Money {
   amount = 1
@@ -62,7 +63,7 @@ describe('jsonIssues', () => {
       fc.property(tree, (value) => {
         if (jsonIssues(value).length === 0) expect(JSON.parse(JSON.stringify(value))).toEqual(value)
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 })
@@ -122,6 +123,7 @@ describe('record', () => {
           paths: [path],
         })
       }),
+      runs(),
     )
   })
 

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { cloudEventAttributes } from '../../src/cloudevents/attributes.js'
 import { checkMetadata, mergeMetadata } from '../../src/events/metadata.js'
 import { codeOf } from '../support/code-of.js'
+import { runs } from '../support/runs.js'
 
 const INVALID = 'ERR_OUTBOX_METADATA_INVALID'
 const events = defineEvents('order', { placed: z.object({}) })
@@ -52,7 +53,7 @@ describe('extension names', () => {
         const refused = codeOf(() => record(withExtension(name, 'x')))
         expect(refused).toBe(allowed && fits && !taken.has(name) ? undefined : INVALID)
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 
@@ -184,6 +185,7 @@ describe('mergeMetadata', () => {
             layers.findLast((metadata) => metadata.extensions?.[name] !== undefined)?.extensions?.[name],
           )
       }),
+      runs(),
     )
   })
 

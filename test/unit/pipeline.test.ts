@@ -8,6 +8,7 @@ import type { Entry } from '../../src/publishers/jetstream/open-page.js'
 import { type Order, Pipeline, type Send } from '../../src/publishers/jetstream/pipeline.js'
 import type { Ack } from '../../src/publishers/jetstream/pub-ack.js'
 import type { PublishOptions, PublishOutcome } from '../../src/publishers/publisher.js'
+import { runs } from '../support/runs.js'
 
 /** What becomes of an event at its first attempt. */
 const FATES = ['stored', 'refused', 'refused unsent', 'unavailable', 'stored, answer lost'] as const
@@ -140,7 +141,7 @@ describe.each(Object.entries(orders))('a pipeline with ordering %s', (_, makeOrd
         for (const id of ['a', 'b', 'c', 'd']) expect(of(id, stream.stored)).toEqual(of(id, events))
         expect(reported.some(({ fenced }) => fenced)).toBe(false)
       }),
-      { numRuns: 1000 },
+      runs(1000),
     )
   })
 

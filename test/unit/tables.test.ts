@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { quoteIdentifier, resolveTables } from '../../src/event-log/tables.js'
 import { codeOf } from '../support/code-of.js'
+import { runs } from '../support/runs.js'
 
 const MAX_BYTES = 63
 const LONGEST_SUFFIX = 'dead_letters_aggregate'
@@ -39,7 +40,7 @@ describe('resolveTables', () => {
           expect(names).toEqual(tables.map((table) => [schema, prefix + table]))
         } else expect(codeOf(resolve)).toBe('ERR_OUTBOX_OPTION_INVALID')
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 
@@ -52,6 +53,7 @@ describe('resolveTables', () => {
         expect(resolveTables({ schema, prefix }).channel).toBe(channel)
         expect(resolveTables({ prefix }).channel).not.toBe(channel)
       }),
+      runs(),
     )
     expect(resolveTables().channel).toBe('outbox_events')
     expect(resolveTables({ schema: 'Messaging', prefix: 'shop_' }).channel).toBe('Messaging.shop_events')
@@ -104,6 +106,7 @@ describe('quoteIdentifier', () => {
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (text) => {
         expect(parseNames(quoteIdentifier(text))).toEqual([text])
       }),
+      runs(),
     )
   })
 })
