@@ -13,6 +13,7 @@ const rooms = {
   'publishers/memory.ts': ['events', 'cloudevents', 'publishers/publisher.ts'],
   'publishers/jetstream': ['errors.ts', 'events', 'cloudevents', 'publishers/publisher.ts'],
   relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
+  operations: ['errors.ts', 'events', 'event-log', 'transaction'],
   testing: [
     'errors.ts',
     'events',

@@ -21,6 +21,7 @@ ALTER TABLE "outbox_relays" ALTER COLUMN "schema_version" SET DEFAULT 4;--> stat
 ALTER TABLE "outbox_relays" ADD COLUMN "kind" text DEFAULT 'snapshot' NOT NULL;--> statement-breakpoint
 ALTER TABLE "outbox_relays" ADD COLUMN "max_published" bigint;--> statement-breakpoint
 ALTER TABLE "outbox_relays" ADD COLUMN "replay_from" bigint;--> statement-breakpoint
+ALTER TABLE "outbox_relays" ADD COLUMN "replay_begun" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "outbox_relays" ADD COLUMN "replays" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "outbox_relays" ADD COLUMN "crashes" smallint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "outbox_relays" ADD COLUMN "suspect" bigint;--> statement-breakpoint

@@ -81,6 +81,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_FENCED: { readonly stream: string; readonly brokerCode?: number }
   /** The destination does not have any more what it had acknowledged. */
   ERR_OUTBOX_DESTINATION_LOST: { readonly stream: string; readonly reason: 'created anew' | 'shorter' }
+  /** The destination keeps a strict order, and cannot take events again that it has. */
+  ERR_OUTBOX_REPLAY_REFUSED: { readonly stream: string }
   /** The stream's configuration breaks what the relay promises. */
   ERR_OUTBOX_STREAM_UNFIT: { readonly stream: string; readonly findings: readonly string[] }
 }

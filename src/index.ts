@@ -14,7 +14,9 @@ export {
   type OutboxErrorDetails,
 } from './errors.js'
 export { sqlState } from './event-log/database.js'
+export type { DeadLetter, DeadLetterFilter, DeadLetterState } from './event-log/find-dead-letters.js'
 export { type MigratableDatabase, migrateOutbox } from './event-log/migrate.js'
+export type { ReplayRange, ReplayStart } from './event-log/replay.js'
 export type { TableOptions } from './event-log/tables.js'
 export { type DecodedEvent, decodeEvent } from './events/decode-event.js'
 export {
@@ -27,6 +29,8 @@ export {
 export { type AnyEvents, type EventSpec, event } from './events/definition.js'
 export type { DomainEvent, RecordedEvent } from './events/domain-event.js'
 export type { Metadata } from './events/metadata.js'
+export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
+export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
 export type {
   Publisher,

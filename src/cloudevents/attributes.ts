@@ -34,6 +34,7 @@ export function writeOwnAttributes(event: RecordedEvent, write: WriteAttribute):
   write('time', event.occurredAt.toISOString())
   write('sequence', String(event.aggregateVersion).padStart(SEQUENCE_DIGITS, '0'))
   write('partitionkey', event.aggregateId)
+  if (event.redelivery !== undefined) write('redelivery', String(event.redelivery))
   const { metadata } = event
   if (metadata.correlationId !== undefined) write('correlationid', metadata.correlationId)
   if (metadata.causationId !== undefined) write('causationid', metadata.causationId)

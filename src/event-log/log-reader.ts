@@ -87,6 +87,8 @@ export class LogReader {
    */
   async readPage(after: number, limit: number, maxBytes = Number.MAX_SAFE_INTEGER): Promise<Page> {
     const { snapshot } = this.#window()
+    if (this.#checkpoint.replayFrom !== null)
+      return this.#readFilled(this.#replayPage(after, limit, this.#checkpoint.replayFrom), limit, maxBytes)
     // Everything is news to a relay that has published nothing: the log is read from its beginning.
     if (after === 0 && snapshot !== NOTHING_PUBLISHED)
       return this.#readFilled(this.#firstPage(limit), limit, maxBytes)
@@ -120,7 +122,10 @@ export class LogReader {
   }
 
   #recorded(rows: readonly EventRow[]): RecordedEvent[] {
-    return rows.map((row) => toRecordedEvent(row, this.#source))
+    const { replayFrom, replays } = this.#checkpoint
+    const events = rows.map((row) => toRecordedEvent(row, this.#source))
+    if (replayFrom === null) return events
+    return events.map((event) => (event.position < replayFrom ? event : { ...event, redelivery: replays }))
   }
 
   /** By the index on xid, so that a window of few events costs little however long the log is. */
@@ -154,6 +159,38 @@ export class LogReader {
       limit ${String(limit)}::text::int`
   }
 
+  /** Also what is published, from a position on, but nothing that an operator has discarded. */
+  #replayPage(after: number, limit: number, replayFrom: number) {
+    const { snapshot, next } = this.#window()
+    return sql`
+      select * from ${this.#tables.events} event
+      where event.position > ${String(after)}::text::bigint
+        and (event.position >= ${String(replayFrom)}::text::bigint
+          or not pg_visible_in_snapshot(xid, ${snapshot}::text::pg_snapshot))
+        and pg_visible_in_snapshot(xid, ${next}::text::pg_snapshot)
+        and not exists (
+          select from ${this.#tables.deadLetters} letter
+          where relay = ${this.#claim.name}::text and letter.position = event.position and state = 'discarded')
+      order by event.position
+      limit ${String(limit)}::text::int`
+  }
+
+  /** Whether an operator has asked for events to be published again. */
+  get replay(): 'asked' | 'begun' | undefined {
+    if (this.#checkpoint.replayFrom === null) return undefined
+    return this.#checkpoint.replayBegun ? 'begun' : 'asked'
+  }
+
+  /** From now on, some of what is published again may be in the destination. */
+  async beginReplay(): Promise<void> {
+    const rows = await query(
+      this.#log,
+      sql`update ${this.#tables.relays} set replay_begun = true where ${this.#isOurs()} returning name`,
+    )
+    if (rows.length === 0) throw leaseLost(this.#claim.name)
+    this.#advance({ replayBegun: true })
+  }
+
   /** All events of the window up to this position are acknowledged, or set aside. */
   async checkpoint(progress: Progress): Promise<void> {
     const page = String(progress.position)
@@ -164,8 +201,8 @@ export class LogReader {
   /** So are all events of the window, the last of which has this position. */
   async closeWindow(progress: Progress): Promise<void> {
     const { next } = this.#window()
-    await this.#pass(sql`snapshot = next, next = null, page = null`, progress)
-    this.#advance({ snapshot: next, next: null, page: null })
+    await this.#pass(sql`snapshot = next, next = null, page = null, replay_from = null`, progress)
+    this.#advance({ snapshot: next, next: null, page: null, replayFrom: null })
   }
 
   async #pass(change: SQL, { position, publisherState, setAside = [] }: Progress): Promise<void> {

@@ -13,6 +13,10 @@ export interface Checkpoint {
   readonly page: string | null
   /** Where the publisher was in its destination; what it says is the publisher's business. */
   readonly publisherState: string | null
+  /** During a replay: published events come too, from this position on. */
+  readonly replayFrom: number | null
+  readonly replayBegun: boolean
+  readonly replays: number
   /** How often an owner vanished since something was published last. */
   readonly crashes: number
   /** Position of the event that was published alone when that happened. */
@@ -31,6 +35,9 @@ interface RelayRow extends TextRow {
   readonly next: string | null
   readonly page: string | null
   readonly publisher_state: string | null
+  readonly replay_from: string | null
+  readonly replay_begun: string
+  readonly replays: string
   readonly crashes: string
   readonly suspect: string | null
 }
@@ -102,13 +109,23 @@ export async function loadCheckpoint(log: EventLog, { name, epoch }: Claim): Pro
   const [row] = await query<RelayRow>(
     log,
     sql`
-      select epoch::text, snapshot::text, next::text, page::text, publisher_state::text, crashes::text, suspect::text
+      select epoch::text, snapshot::text, next::text, page::text, publisher_state::text,
+        replay_from::text, replay_begun::text, replays::text, crashes::text, suspect::text
       from ${log.tables.relays} where name = ${name}::text`,
   )
   if (row?.epoch !== epoch) throw leaseLost(name)
-  const { snapshot, next, page, publisher_state: publisherState } = row
-  const suspect = row.suspect === null ? null : Number(row.suspect)
-  return { snapshot, next, page, publisherState, crashes: Number(row.crashes), suspect }
+  const numberOf = (text: string | null) => (text === null ? null : Number(text))
+  return {
+    snapshot: row.snapshot,
+    next: row.next,
+    page: row.page,
+    publisherState: row.publisher_state,
+    replayFrom: numberOf(row.replay_from),
+    replayBegun: row.replay_begun === 'true',
+    replays: Number(row.replays),
+    crashes: Number(row.crashes),
+    suspect: numberOf(row.suspect),
+  }
 }
 
 export function leaseLost(

@@ -99,6 +99,8 @@ export function createOutboxTables({
     maxPublished: bigint('max_published', { mode: 'number' }),
     /** During a replay: the open window has published events too, from this position on. */
     replayFrom: bigint('replay_from', { mode: 'number' }),
+    /** Whether any of it was handed over. */
+    replayBegun: boolean('replay_begun').notNull().default(false),
     /** How many replays there have been. */
     replays: integer().notNull().default(0),
     /** How often an owner vanished without having published anything. */

@@ -37,4 +37,11 @@ export interface RecordedEvent {
   /** URI of the schema that the data follows, if its definition names one. */
   readonly dataschema?: string
   readonly metadata: Metadata
+  /** That it was published before, and comes again with the so-manieth replay. */
+  readonly redelivery?: number
+}
+
+/** What the broker deduplicates by: the event's id on every attempt, another in every replay. */
+export function messageId({ id, redelivery }: RecordedEvent): string {
+  return redelivery === undefined ? id : `${id}.r${redelivery}`
 }

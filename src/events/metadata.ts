@@ -33,6 +33,7 @@ const RESERVED = new Set([
     'sequence',
     'partitionkey',
     'schemaversion',
+    'redelivery',
     'correlationid',
     'causationid',
     'traceparent',

@@ -1,10 +1,10 @@
 import { type CloudEvent, toCloudEvent } from '../cloudevents/cloud-event.js'
-import type { RecordedEvent } from '../events/domain-event.js'
+import { messageId, type RecordedEvent } from '../events/domain-event.js'
 import type { Publisher } from './publisher.js'
 
 /** A publisher that keeps what it is given. */
 export interface MemoryPublisher extends Publisher {
-  /** Everything published, in order, each id once. */
+  /** Everything published, in order, each id once, replays aside. */
   readonly published: readonly CloudEvent[]
   /** The same as the log holds them: data as text, byte for byte. */
   readonly recorded: readonly RecordedEvent[]
@@ -43,8 +43,8 @@ export function memoryPublisher(): MemoryPublisher {
       for (const [index, event] of events.entries()) {
         if (signal.aborted || !maySend())
           return { unacknowledged: events.slice(index), duplicates, refused: [] }
-        if (published.has(event.id)) duplicates++
-        else published.set(event.id, { cloudEvent: toCloudEvent(event), event })
+        if (published.has(messageId(event))) duplicates++
+        else published.set(messageId(event), { cloudEvent: toCloudEvent(event), event })
       }
       return { unacknowledged: [], duplicates, refused: [] }
     },

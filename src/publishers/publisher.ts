@@ -36,7 +36,8 @@ export interface Publisher {
    * Finds out what the destination has of events that nobody saw acknowledged: when a relay begins to lead, and after
    * every outage. Left out by publishers that cannot look.
    *
-   * @throws like `prepare`, and `ERR_OUTBOX_DESTINATION_LOST` when the destination has lost what it had acknowledged.
+   * @throws like `prepare`; `ERR_OUTBOX_DESTINATION_LOST` when the destination has lost what it had acknowledged;
+   * `ERR_OUTBOX_REPLAY_REFUSED` when it cannot take events again.
    */
   recover?(from: RecoverFrom): Promise<Recovered>
   /**
@@ -61,13 +62,18 @@ export interface RecoverFrom {
   readonly state: string | undefined
   /** Whether events after that checkpoint may have been handed over. */
   readonly unsettled: boolean
+  /**
+   * An operator has asked for events to be published again, or that has begun already. What the destination has lost is
+   * no obstacle then.
+   */
+  readonly replay?: 'asked' | 'begun' | undefined
   readonly signal: AbortSignal
 }
 
 export interface Recovered {
   /** As in `PublishOutcome`. */
   readonly state: string
-  /** Ids of the events that the destination has, of those handed over after `from.state`. */
+  /** Message ids of the events that the destination has, of those handed over after `from.state`. */
   readonly stored: ReadonlySet<string>
 }
 

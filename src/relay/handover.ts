@@ -62,14 +62,16 @@ export class Handover {
     const { leaseMs, publisher } = this.#context.options
     const signal = this.#signal
     await publisher.prepare({ leaseMs, signal })
-    const { publisherState, windowIsOpen } = this.#reader
+    const { publisherState, replay, windowIsOpen } = this.#reader
     const recovered = await publisher.recover?.({
       state: publisherState,
       unsettled: unsettled || windowIsOpen,
+      replay,
       signal,
     })
     this.#recovered = new RecoveredEvents(recovered?.stored, windowIsOpen)
     this.#state = recovered?.state ?? this.#state
+    if (replay === 'asked') await this.#reader.beginReplay()
   }
 
   /**
@@ -149,8 +151,8 @@ export class Handover {
   }
 
   /** Whether the destination was found to have an event that comes now. */
-  isStored({ id }: RecordedEvent): boolean {
-    return this.#recovered.has(id)
+  isStored(event: RecordedEvent): boolean {
+    return this.#recovered.has(event)
   }
 
   /** The window is published: what else the destination has, nobody is going to ask. */

@@ -13,6 +13,7 @@ export class Leader {
   readonly #context: RelayContext
   readonly #lease: Lease
   #pollMs: number
+  #lookedAt = performance.now()
 
   constructor(context: RelayContext, lease: Lease) {
     this.#context = context
@@ -49,15 +50,19 @@ export class Leader {
         if (!retries.pending) for (const waiter of waiting) waiter.resolve()
       }
       this.#context.enter('idle')
-      await this.#idle(retries)
+      await this.#idle(handover, retries)
     }
   }
 
-  async #idle(retries: Retries): Promise<void> {
+  async #idle(handover: Handover, retries: Retries): Promise<void> {
     const { options, stopping, wake } = this.#context
     const woken = await wake.wait(Math.min(this.#pollMs, retries.dueInMs), stopping)
     this.#pollMs = woken ? options.minPollMs : Math.min(2 * this.#pollMs, options.maxPollMs)
     this.#lease.lost.throwIfAborted()
+    if (performance.now() - this.#lookedAt < options.leaseMs) return
+    // Nothing is published that would tell what has become of the destination.
+    await handover.prepare()
+    this.#lookedAt = performance.now()
   }
 
   /** @returns how many events it had. */

@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../events/domain-event.js'
+import { messageId, type RecordedEvent } from '../events/domain-event.js'
 
 /**
  * Events that a relay hands over beyond what its stored checkpoint says, at most. Whoever comes after it finds them
@@ -27,13 +27,13 @@ export class RecoveredEvents {
     return this.#left <= 0
   }
 
-  has(id: string): boolean {
-    return this.#stored.has(id)
+  has(event: RecordedEvent): boolean {
+    return this.#stored.has(messageId(event))
   }
 
   /** The events that the destination has not. */
   missing(events: readonly RecordedEvent[]): readonly RecordedEvent[] {
-    return this.passed ? events : events.filter(({ id }) => !this.#stored.delete(id))
+    return this.passed ? events : events.filter((event) => !this.#stored.delete(messageId(event)))
   }
 
   /** So many events of the window have come, each counted once. */

@@ -1,4 +1,4 @@
-import { OutboxError } from '../errors.js'
+import { isOutboxError, OutboxError } from '../errors.js'
 import type { EventLog } from '../event-log/database.js'
 import { guardLog } from '../event-log/guarded-log.js'
 import { Backoff } from './backoff.js'
@@ -76,7 +76,8 @@ export class RelayContext {
     this.stopping.throwIfAborted()
     this.#pausedAt ??= performance.now()
     const retryInMs = this.#backoff.fail()
-    this.#onState('paused', error)
+    const lost = isOutboxError(error) && error.code === 'ERR_OUTBOX_DESTINATION_LOST'
+    this.#onState(lost ? 'destinationLost' : 'paused', error)
     this.events.emit({ type: 'paused', by, error, attempt: this.#backoff.failures, retryInMs })
     await sleep(retryInMs, AbortSignal.any([this.stopping, ended]))
     this.stopping.throwIfAborted()

@@ -6,9 +6,18 @@
  * - `idle`: leads, and everything that it found is published or set aside.
  * - `publishing`: leads, and has events in hand.
  * - `paused`: broker or database cannot be used; `error` says why. It goes on by itself.
+ * - `destinationLost`: paused, because the destination has lost events that it had acknowledged. It does not go on by
+ *   itself: an operator decides, by `replay` or the publisher's option to go on without them.
  * - `stopping`: finishes what is in flight.
  */
-export type RelayState = 'stopped' | 'standby' | 'idle' | 'publishing' | 'paused' | 'stopping'
+export type RelayState =
+  | 'stopped'
+  | 'standby'
+  | 'idle'
+  | 'publishing'
+  | 'paused'
+  | 'destinationLost'
+  | 'stopping'
 
 export interface RelayStatus {
   readonly name: string

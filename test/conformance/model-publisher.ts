@@ -74,6 +74,7 @@ export class ModelPublisher implements Publisher {
   }
 
   async publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome> {
+    if (options.outcomesSeen) this.forgive()
     for (const open of this.#pages) open.next ??= this.#last
     const page: OpenPage = {
       number: ++this.#count,
@@ -95,6 +96,10 @@ export class ModelPublisher implements Publisher {
     this.#pages.delete(page)
     if (this.#pages.size === 0) this.#lanes.clear()
     return this.outcomeOf(events, page)
+  }
+
+  protected forgive(): void {
+    this.#refused.clear()
   }
 
   protected outcomeOf(events: readonly RecordedEvent[], page: OpenPage): PublishOutcome {

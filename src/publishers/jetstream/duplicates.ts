@@ -10,17 +10,17 @@ export async function verifyDuplicate(
   manager: JetStreamManager,
   stream: string,
   sequence: number,
-  eventId: string,
+  messageId: string,
 ): Promise<Ack | PublishError> {
   try {
     const message = await manager.streams.getMessage(stream, { seq: sequence })
-    if (message?.header.get('Nats-Msg-Id') === eventId) return { seq: sequence, duplicate: true }
+    if (message?.header.get('Nats-Msg-Id') === messageId) return { seq: sequence, duplicate: true }
   } catch (error) {
     return unavailable(`cannot look at message ${sequence} of stream ${stream}: ${reasonOf(error)}`, {
       cause: error,
     })
   }
   return unavailable(
-    `event ${eventId} was deduplicated against message ${sequence} of stream ${stream}, which is gone; it can be stored when the duplicate window has passed`,
+    `message ${messageId} was deduplicated against message ${sequence} of stream ${stream}, which is gone; it can be stored when the duplicate window has passed`,
   )
 }

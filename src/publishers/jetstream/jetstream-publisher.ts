@@ -1,7 +1,7 @@
 import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/transport-node'
 import { checkSubject, defaultSubject } from '../../cloudevents/subject.js'
-import type { RecordedEvent } from '../../events/domain-event.js'
+import { messageId, type RecordedEvent } from '../../events/domain-event.js'
 import type {
   Publisher,
   PublisherContext,
@@ -26,7 +26,7 @@ import { Pipeline } from './pipeline.js'
 import { type Ack, readPubAck } from './pub-ack.js'
 import { Session } from './session.js'
 import { checkStream, findStream } from './stream.js'
-import { destinationLost, endOf, formatEnd, lostSince, parseEnd } from './stream-end.js'
+import { destinationLost, endOf, formatEnd, lostSince, parseEnd, replayRefused } from './stream-end.js'
 import { readTail } from './tail.js'
 
 /**
@@ -93,16 +93,19 @@ class JetStreamPublisher implements Publisher {
     this.#begin(session, info)
   }
 
-  async recover({ state, unsettled, signal }: RecoverFrom): Promise<Recovered> {
+  async recover({ state, unsettled, replay, signal }: RecoverFrom): Promise<Recovered> {
     const session = await this.#open()
-    const { stream, publishTimeoutMs: timeoutMs } = this.#options
+    const { ordering, stream, publishTimeoutMs: timeoutMs } = this.#options
     const manager = await this.#manager(session)
     const info = await findStream(manager, stream.name)
     if (info === undefined) throw unavailable(`stream ${stream.name} is missing`)
     const end = endOf(info)
     const before = parseEnd(stream.name, state)
     const lost = before && lostSince(before, info)
-    if (lost !== undefined && !stream.allow?.includes('lost-events')) throw destinationLost(stream.name, lost)
+    const lossIsAllowed = replay !== undefined || stream.allow?.includes('lost-events')
+    if (lost !== undefined && !lossIsAllowed) throw destinationLost(stream.name, lost)
+    if (replay === 'asked' && ordering === 'stream' && info.state.messages > 0)
+      throw replayRefused(stream.name)
     const after = before === undefined || lost?.reason === 'created anew' ? 0 : before.lastSequence
     const filter = this.#subjects ?? '>'
     const tail = { stream: stream.name, filter, after, upTo: end.lastSequence, timeoutMs, signal }
@@ -143,7 +146,7 @@ class JetStreamPublisher implements Publisher {
     if ('code' in answer || !answer.duplicate || !this.#session) return answer
     const { name } = this.#options.stream
     return this.#manager(this.#session).then((manager) =>
-      verifyDuplicate(manager, name, answer.seq, event.id),
+      verifyDuplicate(manager, name, answer.seq, messageId(event)),
     )
   }
 

@@ -1,7 +1,7 @@
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { NatsHeaders } from '../../cloudevents/nats-headers.js'
 import { isOutboxError } from '../../errors.js'
-import type { RecordedEvent } from '../../events/domain-event.js'
+import { messageId, type RecordedEvent } from '../../events/domain-event.js'
 import { type PublishError, refused, unavailable } from './broker-errors.js'
 import type { Entry } from './open-page.js'
 import type { Session } from './session.js'
@@ -52,7 +52,7 @@ export class MessageWriter {
     connection: NatsConnection,
     expectedLast?: number,
   ): number {
-    let headers = `Nats-Msg-Id: ${event.id}\r\n${this.#expectedStream}`
+    let headers = `Nats-Msg-Id: ${messageId(event)}\r\n${this.#expectedStream}`
     if (expectedLast !== undefined) headers += `Nats-Expected-Last-Sequence: ${expectedLast}\r\n`
     const data = Buffer.from(event.data)
     this.#block = this.#headers.encode(event, headers)

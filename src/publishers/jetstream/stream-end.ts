@@ -59,7 +59,15 @@ function isCreatedAnew(before: StreamEnd, created: string, state: StreamInfo['st
 export function destinationLost(stream: string, { reason, text }: Loss) {
   return new OutboxError(
     'ERR_OUTBOX_DESTINATION_LOST',
-    `stream ${stream} has lost events that it had acknowledged: ${text}; to go on without them, allow lost-events`,
+    `stream ${stream} has lost events that it had acknowledged: ${text}. To publish again what the log retains, call replay; to go on without, allow lost-events`,
     { stream, reason },
+  )
+}
+
+export function replayRefused(stream: string) {
+  return new OutboxError(
+    'ERR_OUTBOX_REPLAY_REFUSED',
+    `stream ${stream} keeps a strict order and has events: publish again into a new stream, or call cancelReplay`,
+    { stream },
   )
 }

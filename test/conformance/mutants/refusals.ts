@@ -44,6 +44,10 @@ class RefusesForEver extends ModelPublisher {
   }
 }
 
+class NeverForgives extends ModelPublisher {
+  protected override forgive(): void {}
+}
+
 class LosesRoom extends ModelPublisher {
   #refused = 0
 
@@ -82,6 +86,13 @@ export const refusalMutants: readonly Mutant[] = [
     mutant: 'refuses for ever what was refused once',
     publisher: RefusesForEver,
     caughtBy: { [refusesNoMore]: /unacknowledged when nothing is refused/ },
+  },
+  {
+    mutant: 'holds back what the relay has let go',
+    publisher: NeverForgives,
+    caughtBy: {
+      'holds nothing back for a refused event once every outcome was seen': /when the refused one is put aside/,
+    },
   },
   {
     mutant: 'loses room for events with each refusal',
