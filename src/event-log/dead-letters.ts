@@ -10,6 +10,11 @@ export interface AggregateKey {
   readonly aggregateId: string
 }
 
+/** An aggregate whose events have to wait, from a position on. */
+export interface HeldAggregate extends AggregateKey {
+  readonly position: number
+}
+
 /** An event that is to be published once more. */
 export interface DueEvent extends AggregateKey {
   readonly position: number
@@ -53,14 +58,15 @@ export class DeadLetters {
   }
 
   /** Aggregates whose events have to wait. */
-  async heldAggregates(): Promise<AggregateKey[]> {
-    const rows = await query<AggregateRow>(
+  async heldAggregates(): Promise<HeldAggregate[]> {
+    const rows = await query<AggregateRow & { readonly position: string }>(
       this.#log,
       sql`
-        select distinct aggregate_type, aggregate_id from ${this.#table}
-        where relay = ${this.#claim.name}::text and holds and state <> 'discarded'`,
+        select aggregate_type, aggregate_id, min(position)::text as position from ${this.#table}
+        where relay = ${this.#claim.name}::text and holds and state <> 'discarded'
+        group by aggregate_type, aggregate_id`,
     )
-    return rows.map(toKey)
+    return rows.map((row) => ({ ...toKey(row), position: Number(row.position) }))
   }
 
   /** How long until the next one is due, in milliseconds. Undefined: none is to be tried again. */

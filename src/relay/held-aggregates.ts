@@ -1,22 +1,23 @@
-import type { AggregateKey } from '../event-log/dead-letters.js'
+import type { AggregateKey, HeldAggregate } from '../event-log/dead-letters.js'
 import type { RecordedEvent } from '../events/domain-event.js'
 
 /** Aggregates whose events wait behind one that was set aside. */
 export class HeldAggregates {
-  readonly #held = new Map<string, AggregateKey>()
-  #turn: Iterator<AggregateKey> | undefined
+  readonly #held = new Map<string, HeldAggregate>()
+  #turn: Iterator<HeldAggregate> | undefined
 
   get size(): number {
     return this.#held.size
   }
 
-  add({ aggregateType, aggregateId }: AggregateKey): void {
-    const key = { aggregateType, aggregateId }
-    this.#held.set(nameOf(key), key)
+  /** From the event's position on, which is the first. */
+  add({ aggregateType, aggregateId, position }: HeldAggregate): void {
+    const name = nameOf({ aggregateType, aggregateId })
+    if (!this.#held.has(name)) this.#held.set(name, { aggregateType, aggregateId, position })
   }
 
   /** As they are found when a relay begins to lead. */
-  replace(aggregates: readonly AggregateKey[]): void {
+  replace(aggregates: readonly HeldAggregate[]): void {
     this.#held.clear()
     for (const aggregate of aggregates) this.add(aggregate)
   }
@@ -25,8 +26,11 @@ export class HeldAggregates {
     this.#held.delete(nameOf(aggregate))
   }
 
-  has(aggregate: AggregateKey): boolean {
-    return this.#held.size > 0 && this.#held.has(nameOf(aggregate))
+  /** Whether an event has to wait. One that is before the first that waits is published again, by a replay. */
+  holds(event: HeldAggregate): boolean {
+    if (this.#held.size === 0) return false
+    const held = this.#held.get(nameOf(event))
+    return held !== undefined && event.position >= held.position
   }
 
   /** Which events may be published, and which have to wait. */
@@ -34,7 +38,7 @@ export class HeldAggregates {
     if (this.#held.size === 0) return { going: events, waiting: [] }
     const going: RecordedEvent[] = []
     const waiting: RecordedEvent[] = []
-    for (const event of events) (this.has(event) ? waiting : going).push(event)
+    for (const event of events) (this.holds(event) ? waiting : going).push(event)
     return { going, waiting }
   }
 

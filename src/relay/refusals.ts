@@ -32,7 +32,7 @@ export class Refusals {
     let count = 0
     for (const error of errors) {
       const event = events.find(({ id }) => id === error.details.eventId)
-      if (event === undefined || this.#context.held.has(event)) continue
+      if (event === undefined || this.#context.held.holds(event)) continue
       this.#put(event, this.judge(event, error, 1))
       count++
     }

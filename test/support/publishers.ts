@@ -36,3 +36,32 @@ export const brokerDown = () => new OutboxError('ERR_OUTBOX_UNAVAILABLE', 'the b
 export function unavailableOutcome(unacknowledged: readonly RecordedEvent[]): PublishOutcome {
   return { unacknowledged, duplicates: 0, refused: [], unavailable: brokerDown() }
 }
+
+/** A memory publisher that refuses some events, and holds back what follows them in their aggregates. */
+export function refusingPublisher(isRefused: (event: RecordedEvent) => boolean) {
+  const memory = memoryPublisher()
+  const publisher: Publisher = {
+    ...memory,
+    publish: async (events, options) => {
+      const refused: PublishOutcome['refused'][number][] = []
+      const held = new Set<string>()
+      const sent = events.filter((event) => {
+        if (held.has(event.aggregateId)) return false
+        if (!isRefused(event)) return true
+        held.add(event.aggregateId)
+        refused.push(
+          new OutboxError('ERR_OUTBOX_EVENT_REFUSED', 'too large', { eventId: event.id, brokerCode: 10054 }),
+        )
+        return false
+      })
+      const outcome = await memory.publish(sent, options)
+      return { ...outcome, unacknowledged: events.filter((event) => !sent.includes(event)), refused }
+    },
+  }
+  return { publisher, memory, published: () => memory.recorded.map(nameOf) }
+}
+
+/** `o-1/2`: the second event of aggregate o-1. */
+export function nameOf({ aggregateId, aggregateVersion }: RecordedEvent): string {
+  return `${aggregateId}/${aggregateVersion}`
+}
