@@ -38,6 +38,8 @@ function project(
       env: { OUTBOX_TEST_DRIZZLE: drizzleVersion },
       testTimeout: 60_000,
       hookTimeout: 60_000,
+      // Of a second, by default: a busy machine is no failure.
+      expect: { poll: { timeout: 30_000, interval: 20 } },
       pool: 'forks',
       execArgv: ['--import', new URL('dev/die-with-parent.mjs', import.meta.url).href],
     },

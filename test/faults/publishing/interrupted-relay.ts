@@ -29,7 +29,7 @@ export async function publishInterrupted(stage: Stage, makePublisher: () => Publ
     }),
   )
   await relay.start()
-  await expect.poll(() => isCheckpointed(stage), { timeout: 30_000, interval: 5 }).toBe(true)
+  await expect.poll(() => isCheckpointed(stage), { interval: 5 }).toBe(true)
   await relay.stop({ timeoutMs: 0 })
   await sleep(3 * DUPLICATE_WINDOW)
   await stage.relay(makePublisher()).drain()
