@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
@@ -37,6 +38,8 @@ function project(
       env: { OUTBOX_TEST_DRIZZLE: drizzleVersion },
       testTimeout: 60_000,
       hookTimeout: 60_000,
+      // Of a second, by default: a busy machine is no failure.
+      expect: { poll: { timeout: 30_000, interval: 20 } },
       pool: 'forks',
       execArgv: ['--import', new URL('dev/die-with-parent.mjs', import.meta.url).href],
     },
@@ -48,6 +51,8 @@ export default defineConfig({
     // Here and not in the projects, for which it would run once each.
     globalSetup: ['test/global-setup.ts'],
     reporters: ['default'],
+    // They wait more than they compute. The default is one less than there are cores: on a machine of CI that is one.
+    maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       project('drizzle-0.45', '0.45', outbox, { include: ['test/**/*.test.ts'] }),
       // Only what meets Drizzle.

@@ -21,17 +21,22 @@ export async function writeEvents(
     while (left > 0) {
       const size = Math.min(left, 1 + random.below(2 * PER_TRANSACTION))
       left -= size
-      const events = random.times(size, (n) =>
-        accountEvents.noted(
-          `account ${random.below(AGGREGATES)} ü%`,
-          { text: `${n} "quoted" ünïcödé 💶 \\ \n${'·'.repeat(random.below(300))}` },
-          { correlationId: `request ${n} %41`, extensions: { tenant: 'Zürich' } },
-        ),
-      )
-      await db.transaction(async (tx) => tx.outbox.add(...events))
-      journal.committed(events.map(toEntry))
+      await writeAtOnce(db, journal, random, size)
       await between()
     }
   }
   await Promise.all(Array.from({ length: WRITERS }, write))
+}
+
+/** In one transaction. */
+export async function writeAtOnce(db: Db, journal: Journal, random: Random, count: number): Promise<void> {
+  const events = random.times(count, (n) =>
+    accountEvents.noted(
+      `account ${random.below(AGGREGATES)} ü%`,
+      { text: `${n} "quoted" ünïcödé 💶 \\ \n${'·'.repeat(random.below(300))}` },
+      { correlationId: `request ${n} %41`, extensions: { tenant: 'Zürich' } },
+    ),
+  )
+  await db.transaction(async (tx) => tx.outbox.add(...events))
+  journal.committed(events.map(toEntry))
 }

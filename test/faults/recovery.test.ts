@@ -11,6 +11,7 @@ import { describeWithPrivateNats } from '../support/private-nats.js'
 import { overriding } from '../support/publishers.js'
 import { accountEvents } from './accounts.js'
 import { orderings } from './publishing/campaign.js'
+import { publishInterrupted } from './publishing/interrupted-relay.js'
 import { DUPLICATE_WINDOW, FORGETFUL, Stage } from './publishing/stage.js'
 
 const forgotten = () => sleep(3 * DUPLICATE_WINDOW)
@@ -47,6 +48,11 @@ describeWithPrivateNats('a relay that ended in mid-window', (nats) => {
       await forgotten()
       await goOn()
       expect(await stage.stored()).toEqual(await stage.logged())
+    })
+
+    it('is followed by one that publishes only what is not there, after a checkpoint on the way', async () => {
+      const stored = await publishInterrupted(stage, () => stage.publisher({ ordering }))
+      expect(stored.toSorted()).toEqual((await stage.logged()).toSorted())
     })
 
     it('is followed by one that finds what was committed late, at positions below those before', async () => {

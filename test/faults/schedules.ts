@@ -35,7 +35,7 @@ export const earlyPositionLateCommit: Schedule = (load) =>
       await tx.execute(sql`insert into gates values (1)`)
       record(tx, journal, 'late')
     })
-    await expect.poll(() => waitsAtGate(db), { timeout: 20_000, interval: 5 }).toBe(true)
+    await expect.poll(() => waitsAtGate(db), { interval: 5 }).toBe(true)
     await note(db, journal, 'early')
 
     let committed = false

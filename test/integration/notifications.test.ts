@@ -22,7 +22,6 @@ import { describeWithPgBouncer } from '../support/private-pgbouncer.js'
 import { withTables } from '../support/table-sets.js'
 
 const script = new URL('./fixtures/listen.ts', import.meta.url)
-const soon = { timeout: 10_000 }
 let names = 0
 
 /** A relay that listens, and has nothing to do. */
@@ -37,7 +36,7 @@ async function startListening(db: ShopDb, options: Partial<RelayOptions> = {}) {
   relay.on('listenFailed', failed)
   await relay.start()
   const isListening = () =>
-    expect.poll(() => relay.status(), soon).toMatchObject({ listening: true, state: 'idle' })
+    expect.poll(() => relay.status()).toMatchObject({ listening: true, state: 'idle' })
   await isListening()
   publisher.clear()
   return { relay, publisher, failed, isListening }
@@ -65,7 +64,7 @@ describeEachDriver('a relay that listens', (shop, driver) => {
     const writer = shop().open({ notify: true })
     for (const id of ['a', 'b', 'c']) {
       await record(writer, id)
-      await expect.poll(() => publisher.published.map(({ subject }) => subject), soon).toContain(id)
+      await expect.poll(() => publisher.published.map(({ subject }) => subject)).toContain(id)
     }
   })
 
@@ -76,7 +75,7 @@ describeEachDriver('a relay that listens', (shop, driver) => {
       const ids = Array.from({ length: 1 + (burst % 7) }, (_, nth) => `burst-${burst}-${nth}`)
       await Promise.all(ids.map((id) => record(writer, id)))
       await expect
-        .poll(() => publisher.published.map(({ subject }) => subject), { ...soon, interval: burst % 5 })
+        .poll(() => publisher.published.map(({ subject }) => subject), { interval: burst % 5 })
         .toEqual(expect.arrayContaining(ids))
     }
   })
@@ -89,7 +88,7 @@ describeEachDriver('a relay that listens', (shop, driver) => {
     await migrateOutbox(db, tables)
     const { publisher } = await startListening(db)
     await record(shop().open({ notify: true, tables }), 'elsewhere')
-    await expect.poll(() => publisher.published, soon).toHaveLength(1)
+    await expect.poll(() => publisher.published).toHaveLength(1)
   })
 
   it('does not listen while it stands by, and listens when it takes over', async () => {
@@ -104,14 +103,14 @@ describeEachDriver('a relay that listens', (shop, driver) => {
     if (isNetworked(driver)) expect(await listening(db)).toHaveLength(1)
     await relay.stop()
     expect(relay.status().listening).toBe(false)
-    await expect.poll(() => other.status().listening, soon).toBe(true)
+    await expect.poll(() => other.status().listening).toBe(true)
   })
 
   it('leaves no connection when it has stopped', async () => {
     const { relay } = await startListening(shop().db)
     if (isNetworked(driver)) expect(await listening(shop().db)).toHaveLength(1)
     await relay.stop()
-    await expect.poll(() => listening(shop().db), soon).toEqual([])
+    await expect.poll(() => listening(shop().db)).toEqual([])
   })
 })
 
@@ -144,15 +143,15 @@ describeEachShakyDriver('a relay that listens', (shop) => {
     })
     const [backend] = await listening(db)
     await db.execute(sql`select pg_terminate_backend(${backend!.pid})`)
-    await expect.poll(() => failed.mock.calls.length, soon).toBeGreaterThan(0)
+    await expect.poll(() => failed.mock.calls.length).toBeGreaterThan(0)
     expect(failed.mock.calls[0]![0]).toMatchObject({
       error: { code: 'ERR_OUTBOX_DATABASE_FAILED' },
       attempt: 1,
     })
     await isListening()
-    await expect.poll(() => publisher.published, soon).toHaveLength(1)
+    await expect.poll(() => publisher.published).toHaveLength(1)
     await record(shop().open({ notify: true }), 'later')
-    await expect.poll(() => publisher.published, soon).toHaveLength(2)
+    await expect.poll(() => publisher.published).toHaveLength(2)
   })
 
   it('notices that its connection is half open, and listens on another one', async () => {
@@ -160,15 +159,15 @@ describeEachShakyDriver('a relay that listens', (shop) => {
     const writer = shop().open({ notify: true })
     await silenceListener()
     await record(writer, 'unheard')
-    await expect.poll(() => failed.mock.calls.length, soon).toBeGreaterThan(0)
+    await expect.poll(() => failed.mock.calls.length).toBeGreaterThan(0)
     expect(failed.mock.calls[0]![0].error).toMatchObject({
       code: 'ERR_OUTBOX_NOTIFICATION_MISSED',
       details: { timeoutMs: 200 },
     })
     await isListening()
-    await expect.poll(() => publisher.published, soon).toHaveLength(1)
+    await expect.poll(() => publisher.published).toHaveLength(1)
     await record(writer, 'heard')
-    await expect.poll(() => publisher.published, soon).toHaveLength(2)
+    await expect.poll(() => publisher.published).toHaveLength(2)
   })
 
   it('goes on polling while it cannot listen, and listens when it can again', async () => {
@@ -177,10 +176,10 @@ describeEachShakyDriver('a relay that listens', (shop) => {
     const { relay, publisher, failed, isListening } = await startListening(openListener(), poll)
     proxy.refuse(true)
     onTestFinished(() => proxy.refuse(false))
-    await expect.poll(() => failed.mock.calls.length, soon).toBeGreaterThan(2)
+    await expect.poll(() => failed.mock.calls.length).toBeGreaterThan(2)
     expect(relay.status()).toMatchObject({ listening: false, state: 'idle' })
     await record(db, 'polled')
-    await expect.poll(() => publisher.published, soon).toHaveLength(1)
+    await expect.poll(() => publisher.published).toHaveLength(1)
     proxy.refuse(false)
     await isListening()
   })
@@ -202,7 +201,7 @@ describeEachDriver('a writer that notifies', (shop, driver) => {
       await tx.execute(sql`select pg_sleep(0.05)`)
       tx.outbox.add(orderEvents.shipped('second', { carrier: 'dhl' }))
     })
-    await expect.poll(() => publisher.published, soon).toHaveLength(2)
+    await expect.poll(() => publisher.published).toHaveLength(2)
   })
 
   it('commits all the same when the database cannot be told', async () => {
@@ -213,7 +212,7 @@ describeEachDriver('a writer that notifies', (shop, driver) => {
       { source: '/shop', notify: true },
     )
     for (const id of ['a', 'b']) await record(writer, id)
-    await expect.poll(() => publisher.published, soon).toHaveLength(2)
+    await expect.poll(() => publisher.published).toHaveLength(2)
   })
 
   it('says nothing of transactions without events, or that roll back', async () => {
@@ -283,11 +282,11 @@ describeWithPgBouncer('through PgBouncer', {}, (bouncer) => {
     relay.on('listenFailed', failed)
     relay.on('listening', listens)
     await relay.start()
-    await expect.poll(() => failed.mock.calls.length, soon).toBeGreaterThan(2)
+    await expect.poll(() => failed.mock.calls.length).toBeGreaterThan(2)
     const codes = failed.mock.calls.map(([{ error }]) => error.code)
     expect(codes).toContain('ERR_OUTBOX_NOTIFICATION_MISSED')
     expect(listens).not.toHaveBeenCalled()
     await record(shop.db, 'polled')
-    await expect.poll(() => publisher.published, soon).toHaveLength(1)
+    await expect.poll(() => publisher.published).toHaveLength(1)
   })
 })

@@ -290,7 +290,7 @@ describeEachDriver('relay', (shop) => {
     await expect.poll(() => first.published).toHaveLength(1)
     await leading.stop()
     await record(db, 'pair')
-    await expect.poll(() => second.published, { timeout: 10_000 }).toHaveLength(1)
+    await expect.poll(() => second.published).toHaveLength(1)
     expect(first.published).toHaveLength(1)
   })
 

@@ -88,12 +88,12 @@ async function provokeAndCure(world: BrokerWorld, row: Cause): Promise<void> {
   } else {
     await relay.start()
     const expected = new RegExp(`^${classes[row.class]}: .*${row.operator.source}`, row.operator.flags)
-    await expect.poll(told, patience).toContainEqual(expect.stringMatching(expected))
+    await expect.poll(told).toContainEqual(expect.stringMatching(expected))
     const pauses = world.pauses()
-    if (row.relay !== 'recovers') await expect.poll(world.pauses, patience).toBeGreaterThan(pauses + 1)
+    if (row.relay !== 'recovers') await expect.poll(world.pauses).toBeGreaterThan(pauses + 1)
     if (row.relay === 'holds the aggregate back') {
       const { [HELD]: held = [], ...others } = await world.recorded()
-      await expect.poll(world.stored, patience).toEqual({ ...others, [HELD]: held.slice(0, 1) })
+      await expect.poll(world.stored).toEqual({ ...others, [HELD]: held.slice(0, 1) })
     } else expect(told().join()).not.toContain(classes.refused)
   }
   await cure()
@@ -102,7 +102,7 @@ async function provokeAndCure(world: BrokerWorld, row: Cause): Promise<void> {
   const inOrder = (all: Histories) => (row.disorders ? Object.values(all).flat().sort() : all)
   const stored = async () => inOrder(without(before, await world.stored()))
   // The replica that is read may be behind.
-  await expect.poll(stored, patience).toEqual(inOrder(without(before, await world.recorded())))
+  await expect.poll(stored).toEqual(inOrder(without(before, await world.recorded())))
 }
 
 function without(gone: Histories, histories: Histories): Histories {
@@ -115,8 +115,6 @@ function without(gone: Histories, histories: Histories): Histories {
 
 /** For a relay that is not to pause, on a machine that may be slow. */
 export const patient: BrokerOptions = { publisher: { publishTimeoutMs: 5000 } }
-
-export const patience = { timeout: 10_000 }
 const inTime = () => ({ signal: AbortSignal.timeout(20_000) })
 
 const HELD = 'held'

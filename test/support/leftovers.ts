@@ -14,5 +14,5 @@ export function leftoversOf(pid: number): string[] {
 
 /** The janitor gets to work when the process is gone: allow it some seconds. */
 export async function expectNothingLeftOf(pid: number): Promise<void> {
-  await expect.poll(() => leftoversOf(pid), { timeout: 15_000, interval: 50 }).toEqual([])
+  await expect.poll(() => leftoversOf(pid)).toEqual([])
 }

@@ -45,6 +45,10 @@ export interface Published {
   readonly reply: string
 }
 
+export function hasHeaders(message: Buffer): boolean {
+  return message.toString('latin1', 0, 5) === 'HPUB '
+}
+
 export function readPublished(message: Buffer): Published | undefined {
   const [, subject, reply] = /^H?PUB (\S+) (\S+) \d/.exec(message.toString('latin1', 0, 512)) ?? []
   // Of a message without a reply this is its size.

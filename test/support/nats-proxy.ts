@@ -6,6 +6,7 @@ import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   formatMessage,
+  hasHeaders,
   isPubAck,
   MessageSplitter,
   type Published,
@@ -25,6 +26,8 @@ export class NatsProxy extends TcpProxy {
   readonly #halfOpen = new WeakSet<Wire>()
   #delayMs = 0
   #losesAcks = false
+  #sent = 0
+  #acksLost = 0
   #answer: Answer | undefined
 
   static start(target: number): Promise<NatsProxy> {
@@ -33,6 +36,16 @@ export class NatsProxy extends TcpProxy {
 
   get url(): string {
     return `nats://127.0.0.1:${this.port}`
+  }
+
+  /** Messages with headers that clients have sent so far, as events are. */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** Acknowledgements that have vanished so far. */
+  get acksLost(): number {
+    return this.#acksLost
   }
 
   /** A slow link: whatever is sent from now on takes so long, each way. */
@@ -70,6 +83,7 @@ export class NatsProxy extends TcpProxy {
     const subscriptions = new Map<string, string>()
     /** Whether the message is to go on to the server. */
     const take = (message: Buffer): boolean => {
+      if (hasHeaders(message)) this.#sent++
       const subscription = readSubscription(message)
       if (subscription) subscriptions.set(subscription.subject, subscription.sid)
       const published = this.#answer && readPublished(message)
@@ -78,6 +92,11 @@ export class NatsProxy extends TcpProxy {
       const { reply } = published!
       const sid = subscriptions.get(reply) ?? subscriptions.get(reply.replace(/[^.]+$/, '*'))
       if (sid !== undefined) wire.tell(formatMessage(reply, sid, JSON.stringify(answer)))
+      return false
+    }
+    const arrives = (message: Buffer): boolean => {
+      if (!this.#losesAcks || !isPubAck(message)) return true
+      this.#acksLost++
       return false
     }
     const travel = async (way: Way): Promise<boolean> => {
@@ -92,8 +111,7 @@ export class NatsProxy extends TcpProxy {
       },
       toClient: async (chunk) => {
         const messages = splitter.split(chunk)
-        if (!(await travel('toClient'))) return nothing
-        return Buffer.concat(this.#losesAcks ? messages.filter((message) => !isPubAck(message)) : messages)
+        return (await travel('toClient')) ? Buffer.concat(messages.filter(arrives)) : nothing
       },
     }
   }

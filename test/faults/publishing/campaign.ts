@@ -10,11 +10,11 @@ import { freshDatabase } from '../../support/servers.js'
 import { createTables } from '../accounts.js'
 import { findStreamFaults, type StreamFaults } from '../find-stream-faults.js'
 import { Journal } from '../journal.js'
-import { writeEvents } from '../publish-load.js'
+import { writeAtOnce, writeEvents } from '../publish-load.js'
 import { readStream } from '../read-stream.js'
 import { HandoverRecord } from './handover-record.js'
 import { type Figures, Observer } from './observe.js'
-import { PUBLISH_TIMEOUT, type Trouble } from './troubles.js'
+import { BURST, PUBLISH_TIMEOUT, type Scene, type Trouble } from './troubles.js'
 
 export const orderings = ['aggregate', 'stream'] as const
 export type Ordering = (typeof orderings)[number]
@@ -28,6 +28,7 @@ export interface CampaignOptions {
   readonly stream: string
   readonly ordering: Ordering
   readonly seed: number
+  /** Besides those that the troubles bring. */
   readonly events: number
   /** Between two transactions of a writer, while the relay publishes. Default: 5. Milliseconds. */
   readonly pauseMs?: number
@@ -37,6 +38,10 @@ export interface CampaignOptions {
   readonly allow?: readonly StreamRisk[]
   /** Default: the product's. */
   readonly makePublisher?: typeof jetStreamPublisher
+  /** Of the relay. Default: a random one. */
+  readonly batchSize?: number
+  /** Of the publisher. Default: a random one. */
+  readonly window?: number
   /** When a relay is given up that publishes nothing. Default: 60000. Milliseconds. */
   readonly patienceMs?: number
 }
@@ -56,23 +61,34 @@ export async function publishThrough(options: CampaignOptions): Promise<Campaign
   const relay = createRelay({
     db: open.db,
     publisher: record.publisher,
-    batchSize: 20 + random.below(480),
+    batchSize: options.batchSize ?? 20 + random.below(480),
     leaseMs: 2000,
     minBackoffMs: 10,
     maxBackoffMs: 100,
   })
   const observer = new Observer(relay, patienceMs)
   const { figures, givenUp } = observer
-  const astray = (count: number) => {
-    figures.astray += count
+  const journal = new Journal()
+  // One of their own: theirs does not depend on how the writers fare.
+  const chances = new Random(options.seed + 1)
+  const scene: Scene = {
+    stream,
+    relay,
+    random: chances,
+    burst: () => writeAtOnce(open.db, journal, chances, BURST),
+    until: async (holds) => {
+      while (!(await holds())) await sleep(1, undefined, { signal: givenUp })
+    },
+    astray: (count) => {
+      figures.astray += count
+    },
   }
 
   async function makeTrouble(): Promise<void> {
-    const at = options.troubles.map((_, n) => ((n + random.next()) / (options.troubles.length + 1)) * events)
+    const at = options.troubles.map((_, n) => ((n + chances.next()) / (options.troubles.length + 1)) * events)
     for (const [n, { name, befall }] of options.troubles.entries()) {
-      while (figures.published < at[n]!) await sleep(1, undefined, { signal: givenUp })
-      await sleep(random.below(10))
-      await befall({ stream, random, relay, astray })
+      await scene.until(() => figures.published >= at[n]!)
+      await befall(scene)
       observer.troubleIsOver(name)
     }
   }
@@ -82,7 +98,6 @@ export async function publishThrough(options: CampaignOptions): Promise<Campaign
     if (!givenUp.aborted) throw error
   }
 
-  const journal = new Journal()
   try {
     // One long window, and many short ones.
     await writeEvents(open.db, journal, random, Math.floor(events / 2), async () => {})
@@ -109,7 +124,7 @@ function makePublisher(options: CampaignOptions, random: Random) {
     stream: { name: stream, create: config, allow },
     ordering,
     publishTimeoutMs: PUBLISH_TIMEOUT,
-    window: 1 + random.below(256),
+    window: options.window ?? 1 + random.below(256),
   })
 }
 

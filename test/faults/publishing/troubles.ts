@@ -1,4 +1,7 @@
-/** What can happen between a relay and its broker. Each is over when its promise resolves; the relay may not yet know. */
+/**
+ * What can happen between a relay and its broker. Each is over when its promise resolves; the relay may not yet know. They
+ * strike, and are over, when so much has happened, and not by the clock: or now and then nothing is there to be struck.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
@@ -17,6 +20,10 @@ export interface Scene {
   readonly stream: string
   readonly random: Random
   readonly relay: Relay
+  /** Commits some hundred events, which the relay is then to publish. */
+  burst(): Promise<void>
+  /** Looks again and again. Rejects when the relay is given up. */
+  until(holds: () => boolean | Promise<boolean>): Promise<void>
   /** Takes the number of events that went elsewhere. */
   astray(count: number): void
 }
@@ -29,31 +36,61 @@ export interface Trouble {
 /** Of the relay: some troubles are shorter, others longer. Milliseconds. */
 export const PUBLISH_TIMEOUT = 300
 
+/** Events of a burst. */
+export const BURST = 200
+
+/** Resolves when some of a burst are sent: others are then in flight, or left to send. */
+async function inMidstOfBurst(proxy: NatsProxy, { burst, until }: Scene, sent: number): Promise<void> {
+  const before = proxy.sent
+  await burst()
+  await until(() => proxy.sent >= before + sent)
+}
+
 /** Of each kind one. */
 export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
-  const killed: Trouble = {
-    name: 'killed',
-    befall: async ({ random }) => {
-      await nats.kill()
-      await sleep(random.below(PUBLISH_TIMEOUT))
-      await nats.restart()
-    },
+  const inMidst = (scene: Scene) => inMidstOfBurst(proxy, scene, 1 + scene.random.below(BURST / 2))
+
+  async function killed({ random }: Scene): Promise<void> {
+    await nats.kill()
+    await sleep(random.below(PUBLISH_TIMEOUT))
+    await nats.restart()
   }
 
   /** Some messages are answered in the place of the server, which does not get them. */
-  async function answered({ stream, random }: Scene, answer: object): Promise<void> {
+  async function answered({ stream, random, burst, until }: Scene, answer: object): Promise<void> {
     const ours = `${stream.toLowerCase()}.`
-    proxy.answer(({ subject }) => (subject.startsWith(ours) && random.chance(0.2) ? answer : undefined))
+    let answered = 0
+    proxy.answer(({ subject }) => {
+      if (!subject.startsWith(ours) || !random.chance(0.2)) return undefined
+      answered++
+      return answer
+    })
+    await burst()
+    await until(() => answered >= BURST / 10)
     await sleep(random.below(PUBLISH_TIMEOUT))
     proxy.answer(undefined)
   }
 
   return [
-    killed,
-    { name: 'cut', befall: async () => proxy.cutAll() },
+    {
+      name: 'killed',
+      befall: async (scene) => {
+        await inMidst(scene)
+        await killed(scene)
+      },
+    },
+    {
+      name: 'cut',
+      befall: async (scene) => {
+        await inMidst(scene)
+        proxy.cutAll()
+      },
+    },
     {
       name: 'refused',
-      befall: async ({ random }) => {
+      befall: async (scene) => {
+        const { random } = scene
+        await inMidst(scene)
         proxy.refuse(true)
         await sleep(random.below(PUBLISH_TIMEOUT))
         proxy.refuse(false)
@@ -61,7 +98,9 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
     },
     {
       name: 'delayed',
-      befall: async ({ random }) => {
+      befall: async (scene) => {
+        const { random } = scene
+        await inMidst(scene)
         proxy.delay(random.below(PUBLISH_TIMEOUT))
         await sleep(random.below(2 * PUBLISH_TIMEOUT))
         proxy.delay(0)
@@ -69,16 +108,26 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
     },
     {
       name: 'held back',
-      befall: async ({ random }) => {
+      befall: async (scene) => {
+        const { random } = scene
+        await inMidst(scene)
         proxy.hold(...random.pick([['toServer'], ['toClient'], ['toServer', 'toClient']] as const))
         await sleep(random.below(3 * PUBLISH_TIMEOUT))
         proxy.release()
       },
     },
-    { name: 'half open', befall: async () => proxy.halfOpen() },
+    {
+      name: 'half open',
+      befall: async (scene) => {
+        await inMidst(scene)
+        proxy.halfOpen()
+      },
+    },
     {
       name: 'acknowledgements lost',
-      befall: async ({ random }) => {
+      befall: async (scene) => {
+        const { random } = scene
+        await inMidst(scene)
         proxy.loseAcks(true)
         await sleep(random.below(2 * PUBLISH_TIMEOUT))
         proxy.loseAcks(false)
@@ -87,13 +136,19 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
     {
       name: 'acknowledgements lost, then killed',
       befall: async (scene) => {
-        proxy.loseAcks(true)
-        await sleep(scene.random.below(100))
-        await killed.befall(scene)
-        proxy.loseAcks(false)
+        await losingAcks(proxy, scene, async () => {
+          await sleep(scene.random.below(100))
+          await killed(scene)
+        })
       },
     },
-    { name: 'relay given up', befall: ({ relay }) => giveUp(relay, 0) },
+    {
+      name: 'relay given up',
+      befall: async (scene) => {
+        await inMidst(scene)
+        await giveUp(scene.relay, 0)
+      },
+    },
     {
       name: 'answered, and not stored',
       befall: (scene) => answered(scene, { stream: scene.stream, seq: 0, duplicate: true }),
@@ -105,14 +160,26 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
     },
     {
       name: 'subjects taken over',
-      befall: async ({ stream, random, astray }) => {
+      befall: async (scene) => {
+        const { stream, random, relay, until, astray } = scene
         const connection = await connect({ servers: nats.url })
         const { streams } = await jetstreamManager(connection)
         const { config } = await streams.info(stream)
+        await inMidst(scene)
+        // What is on its way arrives when they are taken over. Later on the relay looks before it sends.
+        proxy.hold('toServer')
+        let turnedAway = false
+        const unsubscribe = relay.on('paused', ({ error }) => {
+          turnedAway ||= !/connection to NATS was lost|no acknowledgement/.test(error.message)
+        })
         await streams.update(stream, { subjects: ['nothing'] })
         await streams.add({ name: `${stream}_TAKEN`, subjects: config.subjects })
+        proxy.release()
+        const taken = async () => (await streams.info(`${stream}_TAKEN`)).state.messages
+        await until(async () => turnedAway || (await taken()) > 0)
+        unsubscribe()
         await sleep(random.below(PUBLISH_TIMEOUT))
-        astray((await streams.info(`${stream}_TAKEN`)).state.messages)
+        astray(await taken())
         await streams.delete(`${stream}_TAKEN`)
         await streams.update(stream, { subjects: config.subjects })
         await connection.close()
@@ -128,19 +195,23 @@ async function giveUp(relay: Relay, ms: number): Promise<void> {
   await relay.start()
 }
 
+/** Events are stored of which the relay does not learn while this goes on. */
+async function losingAcks(proxy: NatsProxy, scene: Scene, meanwhile: () => Promise<void>): Promise<void> {
+  await inMidstOfBurst(proxy, scene, BURST / 2)
+  const before = proxy.acksLost
+  proxy.loseAcks(true)
+  await scene.until(() => proxy.acksLost >= before + 5)
+  await meanwhile()
+  proxy.loseAcks(false)
+}
+
 /** Each longer than the server remembers ids: of what was stored just before, nobody knows. */
 export function longTroublesOf({ nats, proxy }: Broker, ms: number): readonly Trouble[] {
-  const acksLostBefore = async (trouble: () => Promise<void>) => {
-    proxy.loseAcks(true)
-    await sleep(30)
-    await trouble()
-    proxy.loseAcks(false)
-  }
   return [
     {
       name: 'outage',
-      befall: () =>
-        acksLostBefore(async () => {
+      befall: (scene) =>
+        losingAcks(proxy, scene, async () => {
           await nats.kill()
           await sleep(ms)
           await nats.restart()
@@ -149,12 +220,20 @@ export function longTroublesOf({ nats, proxy }: Broker, ms: number): readonly Tr
     {
       // Nothing arrives; then what was sent long ago does.
       name: 'partition',
-      befall: async () => {
+      befall: async (scene) => {
+        await inMidstOfBurst(proxy, scene, BURST / 2)
         proxy.hold()
         await sleep(ms)
         proxy.release()
       },
     },
-    { name: 'absence', befall: ({ relay }) => acksLostBefore(() => giveUp(relay, ms)) },
+    {
+      name: 'absence',
+      befall: (scene) =>
+        losingAcks(proxy, scene, async () => {
+          await sleep(100) // it stores the checkpoint of what was acknowledged before
+          await giveUp(scene.relay, ms)
+        }),
+    },
   ]
 }

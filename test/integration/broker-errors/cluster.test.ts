@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { NatsCluster } from '../../../dev/servers/index.js'
 import { openBrokerWorld, STREAM } from '../../support/broker-world.js'
-import { itReactsTo, patience } from '../../support/causes.js'
+import { itReactsTo } from '../../support/causes.js'
 import { describeWithNatsServer } from '../../support/private-nats.js'
 
 /** Another leader in good order, twice, and then by force. */
@@ -51,7 +51,7 @@ describeWithNatsServer('a relay on a cluster', () => {
       await Promise.all([writing, changing])
       await world.relay.drain({ signal: AbortSignal.timeout(30_000) })
       await world.cluster!.settled(STREAM)
-      await expect.poll(world.stored, patience).toEqual(await world.recorded())
+      await expect.poll(world.stored).toEqual(await world.recorded())
       for (const line of world.told) expect(line).toMatch(/^ERR_OUTBOX_UNAVAILABLE/)
       if (process.env.OUTBOX_TEST_FIGURES) console.log([world.nats.version, ...world.told].join('\n  '))
     } finally {
