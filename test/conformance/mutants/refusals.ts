@@ -91,7 +91,8 @@ export const refusalMutants: readonly Mutant[] = [
     mutant: 'holds back what the relay has let go',
     publisher: NeverForgives,
     caughtBy: {
-      'holds nothing back for a refused event once every outcome was seen': /when the refused one is put aside/,
+      'holds nothing back for a refused event once every outcome was seen':
+        /when the refused one is put aside/,
     },
   },
   {
