@@ -58,7 +58,7 @@ export default defineConfig({
       // Only what meets Drizzle.
       project('drizzle-1', '1.0', [...outbox, drizzle1], {
         include: ['test/integration/*.test.ts', 'test/faults/{phantoms,savepoints}.test.ts'],
-        exclude: ['test/integration/{jetstream*,conformance,fast-ingest}.test.ts'],
+        exclude: ['test/integration/{jetstream*,conformance,fast-ingest,dead-letters,replay}.test.ts'],
       }),
     ],
   },

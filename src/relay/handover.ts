@@ -54,6 +54,7 @@ export class Handover {
       } catch (error) {
         this.#signal.throwIfAborted()
         await this.#pause(toError(error))
+        await this.#lease.confirm() // an operator may have asked for a replay, which fences whoever leads
       }
     }
   }

@@ -1,7 +1,7 @@
 /** A stream that has lost what it had acknowledged: its relay says so, and publishes nothing until it is told to. */
 import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AnyOutboxError } from 'drizzle-outbox'
+import { type AnyOutboxError, type RelayOptions, replay } from 'drizzle-outbox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { describeWithPrivateNats } from '../support/private-nats.js'
 import { orderings } from './publishing/campaign.js'
@@ -27,13 +27,16 @@ describeWithPrivateNats('a relay whose stream has lost events', (nats) => {
   }
 
   describe.each(orderings)('with ordering %s', (ordering) => {
-    const relay = (allow: 'lost-events'[] = []) =>
+    const relay = (allow: 'lost-events'[] = [], options: Partial<RelayOptions> = {}) =>
       stage.relay(
         stage.publisher({
           ordering,
           stream: { name: stage.stream, create: true, allow: ['duplicate-window', ...allow] },
         }),
+        options,
       )
+    /** In the order of the stream, whether they came for the first time or again. */
+    const storedEvents = async () => (await stage.stored()).map((id) => id?.replace(/\.r\d+$/, ''))
 
     it.each([
       ['created anew', () => stage.streams.delete(stage.stream), 0],
@@ -57,6 +60,49 @@ describeWithPrivateNats('a relay whose stream has lost events', (nats) => {
       const ids = await stage.logged()
       expect(await stage.stored()).toEqual([...ids.slice(0, kept), ...ids.slice(-10)])
       await relay(['lost-events']).drain()
+    })
+
+    it.each([
+      ['before the next event', 10],
+      ['while no event comes', 0],
+    ])('publishes again what the log retains when it was created anew %s', async (_, events) => {
+      await publishTen()
+      const wary = relay([], { leaseMs: 2000 })
+      await wary.start()
+      await stage.streams.delete(stage.stream)
+      await stage.publisher({ ordering }).prepare({ leaseMs: 2000, signal: new AbortController().signal })
+      await stage.write(events)
+      await expect.poll(() => wary.status().state).toBe('destinationLost')
+      expect(await stage.stored()).toEqual([])
+
+      const [first] = await stage.events()
+      await replay(stage.open.db, { from: { position: first!.position } })
+      await wary.drain()
+      expect(await storedEvents()).toEqual(await stage.logged())
+      await stage.write(5)
+      await wary.drain()
+      expect(await storedEvents()).toEqual(await stage.logged())
+      await wary.stop()
+    })
+
+    it('publishes again into a stream that is shorter, unless that would break its order', async () => {
+      await publishTen()
+      await losing(publishTen)
+      const wary = relay()
+      await wary.start()
+      await expect.poll(() => wary.status().state).toBe('destinationLost')
+      const events = await stage.events()
+      await replay(stage.open.db, { from: { eventId: events[10]!.id } })
+      if (ordering === 'stream') {
+        await expect
+          .poll(() => (wary.status().error as AnyOutboxError | undefined)?.code)
+          .toBe('ERR_OUTBOX_REPLAY_REFUSED')
+        expect(await stage.stored()).toHaveLength(10)
+      } else {
+        await wary.drain()
+        expect(await storedEvents()).toEqual(await stage.logged())
+      }
+      await wary.stop()
     })
 
     it.each([

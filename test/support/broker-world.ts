@@ -82,6 +82,7 @@ export async function openBrokerWorld(options: BrokerOptions = {}): Promise<Brok
       leaseMs: options.leaseMs ?? 15_000,
       minBackoffMs: 10,
       maxBackoffMs: 50,
+      maxAttempts: 100,
       publisher: jetStreamPublisher({
         connection: options.ownConnection
           ? await opened(connectRelay(), (connection) => connection.close())

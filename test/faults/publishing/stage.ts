@@ -2,7 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstreamManager, type StreamAPI, type StreamConfig } from '@nats-io/jetstream'
 import { connect, type NatsConnection, nanos } from '@nats-io/transport-node'
-import { createRelay, type Publisher, type RecordedEvent, type Relay } from 'drizzle-outbox'
+import {
+  createRelay,
+  type Publisher,
+  type RecordedEvent,
+  type Relay,
+  type RelayOptions,
+} from 'drizzle-outbox'
 import { type JetStreamPublisherOptions, jetStreamPublisher } from 'drizzle-outbox/jetstream'
 import type { Database, NatsServer } from '../../../dev/servers/index.js'
 import { readLog } from '../../../src/event-log/read-log.js'
@@ -51,9 +57,9 @@ export class Stage {
     return make({ connection, stream, publishTimeoutMs: 1000, ...options })
   }
 
-  relay(publisher: Publisher): Relay {
+  relay(publisher: Publisher, options: Partial<RelayOptions> = {}): Relay {
     const { db } = this.open
-    return createRelay({ db, batchSize: 10, minBackoffMs: 10, maxBackoffMs: 50, publisher })
+    return createRelay({ db, batchSize: 10, minBackoffMs: 10, maxBackoffMs: 50, publisher, ...options })
   }
 
   /** In one transaction, events of three aggregates, or so many. */
