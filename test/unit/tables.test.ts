@@ -38,7 +38,7 @@ describe('resolveTables', () => {
             expect(parseNames(sql)).toEqual([schema, prefix + table])
         } else expect(codeOf(resolve)).toBe('ERR_OUTBOX_OPTION_INVALID')
       }),
-      runs(2000),
+      runs(500),
     )
   })
 
