@@ -63,7 +63,7 @@ describe('jsonIssues', () => {
       fc.property(tree, (value) => {
         if (jsonIssues(value).length === 0) expect(JSON.parse(JSON.stringify(value))).toEqual(value)
       }),
-      runs(2000),
+      runs(500),
     )
   })
 })

@@ -53,7 +53,7 @@ describe('extension names', () => {
         const refused = codeOf(() => record(withExtension(name, 'x')))
         expect(refused).toBe(allowed && fits && !taken.has(name) ? undefined : INVALID)
       }),
-      runs(2000),
+      runs(500),
     )
   })
 

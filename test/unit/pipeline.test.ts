@@ -141,7 +141,7 @@ describe.each(Object.entries(orders))('a pipeline with ordering %s', (_, makeOrd
         for (const id of ['a', 'b', 'c', 'd']) expect(of(id, stream.stored)).toEqual(of(id, events))
         expect(reported.some(({ fenced }) => fenced)).toBe(false)
       }),
-      runs(1000),
+      runs(300),
     )
   })
 

@@ -40,7 +40,7 @@ describe('resolveTables', () => {
           expect(names).toEqual(tables.map((table) => [schema, prefix + table]))
         } else expect(codeOf(resolve)).toBe('ERR_OUTBOX_OPTION_INVALID')
       }),
-      runs(2000),
+      runs(500),
     )
   })
 

@@ -116,7 +116,7 @@ it('is something that the SDK finds valid, whatever it is', () => {
       if (isUri(text)) new CloudEvent({ type: 'x', source: '/', dataschema: text }, true)
       if (isUri(text)) found++
     }),
-    runs(20_000),
+    runs(4000),
   )
-  expect(found).toBeGreaterThan(2000)
+  expect(found).toBeGreaterThan(400)
 })
