@@ -14,6 +14,7 @@ const rooms = {
   'publishers/jetstream': ['errors.ts', 'events', 'cloudevents', 'publishers/publisher.ts'],
   relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
   operations: ['errors.ts', 'events', 'event-log', 'transaction'],
+  observability: ['errors.ts', 'events', 'event-log', 'transaction', 'relay'],
   testing: [
     'errors.ts',
     'events',
@@ -31,6 +32,7 @@ const packages = {
   postgres: ['transaction/drivers'],
   '@opentelemetry': ['transaction/trace-context.ts'],
   '@nats-io': ['publishers/jetstream'],
+  'prom-client': ['observability/prometheus'],
 }
 
 const pathOf = (room) => `^src/${room.replace('.', '\\.')}${room.endsWith('.ts') ? '$' : '/'}`

@@ -1,7 +1,7 @@
 /**
- * How fast a backlog gets from the log into JetStream: our relay, the loop of blog posts (select 100; publish each and
- * wait; mark it), the same loop marking its 100 with one update, and the client alone publishing the same messages, made
- * beforehand, each acknowledgement matched to its message.
+ * How fast a backlog gets from the log into JetStream: our relay, without metrics and with them, the loop of blog posts
+ * (select 100; publish each and wait; mark it), the same loop marking its 100 with one update, and the client alone
+ * publishing the same messages, made beforehand, each acknowledgement matched to its message.
  *
  *   npm run build && npx tsx --tsconfig bench/tsconfig.json bench/drain.ts [--events 100000] [--rounds 3]
  *     [--aggregates 5000] [--only relay]
@@ -13,6 +13,7 @@ import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { createRelay, migrateOutbox, withOutbox } from 'drizzle-outbox'
 import { jetStreamPublisher } from 'drizzle-outbox/jetstream'
+import { observeRelay } from 'drizzle-outbox/prometheus'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import pg from 'pg'
 import { createDatabase, howToGetNats, startServers } from '../dev/servers/index.js'
@@ -45,6 +46,7 @@ const runs: [string, (stream: string, round: number) => Promise<number>][] = [
   ['loop: publish, update, one by one', runLoop('one by one')],
   ['loop: one update for 100', runLoop('together')],
   ['relay', runRelay('aggregate')],
+  ['relay, observed', runRelay('aggregate', { observed: true })],
   ['relay, ordering stream', runRelay('stream')],
   ['relay, fast ingest allowed', runRelay('aggregate')],
   ['publishing alone', runPublishing],
@@ -91,10 +93,11 @@ async function assertStored(stream: string, count: number): Promise<void> {
   if (state.messages !== count) throw new Error(`${stream} holds ${state.messages} of ${count} events`)
 }
 
-function runRelay(ordering: 'aggregate' | 'stream') {
+function runRelay(ordering: 'aggregate' | 'stream', { observed = false } = {}) {
   return async (stream: string, round: number): Promise<number> => {
     const publisher = jetStreamPublisher({ connection, stream: { name: stream }, window: WINDOW, ordering })
     const relay = createRelay({ db, publisher, name: `${stream}-${round}` })
+    if (observed) observeRelay(relay)
     const rate = await rateOf(events, () => relay.drain())
     await assertStored(stream, events)
     return rate

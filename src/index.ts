@@ -32,6 +32,13 @@ export type { DomainEvent, RecordedEvent } from './events/domain-event.js'
 export type { Metadata } from './events/metadata.js'
 export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
 export {
+  type HealthServer,
+  type HealthServerOptions,
+  type MetricsSource,
+  startHealthServer,
+} from './observability/health-server.js'
+export type { RelayHealthOptions } from './observability/relay-health.js'
+export {
   type OutboxStatus,
   type OutboxStatusOptions,
   type RelayStatistics,

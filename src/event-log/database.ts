@@ -1,4 +1,4 @@
-import type { SQL } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { OutboxError } from '../errors.js'
 import type { BoundStatement } from './statement.js'
 import type { OutboxTables } from './tables.js'
@@ -40,6 +40,11 @@ export function queryBound<R extends TextRow>(
   statement: BoundStatement,
 ): Promise<R[]> {
   return rowsOf(() => db.executeBound?.(statement) ?? db.execute(statement.toSQL()), tables)
+}
+
+/** @throws what the driver throws, when the database does not answer. */
+export async function pingDatabase(log: EventLog): Promise<void> {
+  await query(log, sql`select 1 as answer`)
 }
 
 async function rowsOf<R extends object>(run: () => PromiseLike<unknown>, tables: OutboxTables): Promise<R[]> {

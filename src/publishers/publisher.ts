@@ -45,6 +45,12 @@ export interface Publisher {
    * reject for what a broker does.
    */
   publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome>
+  /**
+   * Asks the destination for a sign of life, beside everything else that goes on. Left out by publishers that cannot ask.
+   *
+   * @throws `ERR_OUTBOX_UNAVAILABLE` when events could not be published at the moment.
+   */
+  ping?(): Promise<void>
   /** For `relay.status()`: how it publishes at the moment. */
   status?(): Readonly<Record<string, unknown>>
   /** Frees what the publisher itself has opened. */

@@ -5,6 +5,7 @@ import type { Lease } from './lease.js'
 import { RecoveredEvents } from './recovered-events.js'
 import type { Refusals } from './refusals.js'
 import type { RelayContext } from './relay-context.js'
+import { publishedEvent } from './relay-events.js'
 import { untilAborted } from './sleep.js'
 import { toError } from './to-error.js'
 
@@ -106,7 +107,7 @@ export class Handover {
       this.#context.enter('publishing')
       const duplicates = outcome.duplicates + events.length - missing.length
       const durationMs = performance.now() - startedAt
-      this.#context.events.emit({ type: 'published', count, duplicates, durationMs })
+      this.#context.events.emit(publishedEvent(acknowledgedOf(events, outcome), duplicates, durationMs))
     }
     this.#signal.throwIfAborted()
     this.#state = state ?? this.#state
@@ -208,4 +209,10 @@ function troubleOf(outcomes: readonly Outcome[]): Trouble | undefined {
   const failure = outcomes.find((outcome) => outcome.failure)?.failure
   const reason = unavailable ?? fenced ?? failure
   return reason && { reason, fenced: fenced !== undefined }
+}
+
+function acknowledgedOf(events: readonly RecordedEvent[], { unacknowledged }: Outcome) {
+  if (unacknowledged.length === 0) return events
+  const left = new Set(unacknowledged.map(({ id }) => id))
+  return events.filter(({ id }) => !left.has(id))
 }

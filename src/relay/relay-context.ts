@@ -25,6 +25,8 @@ export class RelayContext {
   readonly #backoff: Backoff
   readonly #onState: (state: RelayState, error?: Error) => void
   #pausedAt: number | undefined
+  /** When the loop will be heard of again, if all goes well. */
+  #dueAt = performance.now()
 
   constructor(
     options: ResolvedRelayOptions,
@@ -67,7 +69,18 @@ export class RelayContext {
     return this.drains.wait(signal)
   }
 
+  /** How long broker or database have not worked. Undefined: they do. Milliseconds. */
+  get pausedMs(): number | undefined {
+    return this.#pausedAt === undefined ? undefined : performance.now() - this.#pausedAt
+  }
+
+  /** How late the loop is. Milliseconds. */
+  get overdueMs(): number {
+    return Math.max(0, performance.now() - this.#dueAt)
+  }
+
   enter(state: RelayState): void {
+    this.#dueAt = performance.now() + (state === 'idle' ? this.options.maxPollMs : 0)
     if (!this.stopping.aborted) this.#onState(state)
   }
 
@@ -76,6 +89,7 @@ export class RelayContext {
     this.stopping.throwIfAborted()
     this.#pausedAt ??= performance.now()
     const retryInMs = this.#backoff.fail()
+    this.#dueAt = performance.now() + retryInMs
     const lost = isOutboxError(error) && error.code === 'ERR_OUTBOX_DESTINATION_LOST'
     this.#onState(lost ? 'destinationLost' : 'paused', error)
     this.events.emit({ type: 'paused', by, error, attempt: this.#backoff.failures, retryInMs })
@@ -92,7 +106,10 @@ export class RelayContext {
   }
 
   #stopped() {
-    const { name } = this.options
-    return new OutboxError('ERR_OUTBOX_RELAY_STOPPED', `relay ${name} was stopped`, { relay: name })
+    return relayStopped(this.options.name)
   }
+}
+
+export function relayStopped(relay: string) {
+  return new OutboxError('ERR_OUTBOX_RELAY_STOPPED', `relay ${relay} was stopped`, { relay })
 }

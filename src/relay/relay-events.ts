@@ -1,4 +1,5 @@
 import type { OutboxError } from '../errors.js'
+import type { RecordedEvent } from '../events/domain-event.js'
 
 /** What a relay tells about itself. Metrics, logs and progress all come from these. */
 export type RelayEvent =
@@ -6,12 +7,16 @@ export type RelayEvent =
   | { readonly type: 'leaseAcquired'; readonly epoch: number }
   /** Another relay has taken over, or the lease could not be renewed in time. */
   | { readonly type: 'leaseLost'; readonly error: OutboxError<'ERR_OUTBOX_LEASE_LOST'> }
-  /** The broker has acknowledged events. `duplicates` of them it had already. */
+  /**
+   * The broker has acknowledged events. `duplicates` of them it had already. The `events` themselves are not enumerable:
+   * a log line that is made of this holds nothing of their data.
+   */
   | {
       readonly type: 'published'
       readonly count: number
       readonly duplicates: number
       readonly durationMs: number
+      readonly events: readonly RecordedEvent[]
     }
   /** A window of the log is published and its checkpoint stored. */
   | { readonly type: 'checkpoint'; readonly events: number }
@@ -56,6 +61,15 @@ interface FailedEvent {
 
 export type RelayEventType = RelayEvent['type']
 export type RelayEventOf<T extends RelayEventType> = Extract<RelayEvent, { type: T }>
+
+export function publishedEvent(
+  events: readonly RecordedEvent[],
+  duplicates: number,
+  durationMs: number,
+): RelayEventOf<'published'> {
+  const event = { type: 'published', count: events.length, duplicates, durationMs } as const
+  return Object.defineProperty(event, 'events', { value: events }) as RelayEventOf<'published'>
+}
 
 /**
  * Not an `EventEmitter`: there, an `error` without a listener ends the process, and a listener that throws breaks the

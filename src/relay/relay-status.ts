@@ -10,14 +10,17 @@
  *   itself: an operator decides, by `replay` or the publisher's option to go on without them.
  * - `stopping`: finishes what is in flight.
  */
-export type RelayState =
-  | 'stopped'
-  | 'standby'
-  | 'idle'
-  | 'publishing'
-  | 'paused'
-  | 'destinationLost'
-  | 'stopping'
+export type RelayState = (typeof RELAY_STATES)[number]
+
+export const RELAY_STATES = [
+  'stopped',
+  'standby',
+  'idle',
+  'publishing',
+  'paused',
+  'destinationLost',
+  'stopping',
+] as const
 
 export interface RelayStatus {
   readonly name: string
@@ -26,6 +29,13 @@ export interface RelayStatus {
   readonly since: Date
   /** Why it is paused. */
   readonly error?: Error
+  /** How long broker or database have not worked, without a success in between. Milliseconds. Absent: they do. */
+  readonly pausedMs?: number
+  /**
+   * For how long nothing was heard of the relay's loop that should have been: it is stuck, or a page takes so long.
+   * Milliseconds. 0: it is on time.
+   */
+  readonly overdueMs: number
   /** Who this relay is among those of its name: `host:pid:random`. */
   readonly owner: string
   /** Of the lease, while this relay leads. */

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { isOutboxError, type OutboxError } from '../errors.js'
+import { pingDatabase } from '../event-log/database.js'
 import { checkDatabase } from '../event-log/preflight.js'
+import type { Outbox } from '../transaction/outbox-db.js'
 import { Leader } from './leader.js'
 import { Lease } from './lease.js'
 import { Notifications } from './notifications.js'
-import { RelayContext } from './relay-context.js'
+import { RelayContext, relayStopped } from './relay-context.js'
 import { type RelayEventOf, RelayEvents, type RelayEventType } from './relay-events.js'
 import {
   MAX_TIMER_MS,
@@ -45,6 +47,19 @@ export interface Relay extends AsyncDisposable {
   /** Calls `listener` for every event of a type. @returns a function that ends it. */
   on<T extends RelayEventType>(type: T, listener: (event: RelayEventOf<T>) => void): () => void
   status(): RelayStatus
+  /**
+   * Asks the database for a sign of life, whoever leads.
+   *
+   * @throws `ERR_OUTBOX_DATABASE_FAILED`, `ERR_OUTBOX_DATABASE_TIMEOUT`, `ERR_OUTBOX_RELAY_STOPPED` unless it was started.
+   */
+  pingDatabase(): Promise<void>
+  /**
+   * Asks the destination, where its publisher can.
+   *
+   * @throws `ERR_OUTBOX_UNAVAILABLE`, `ERR_OUTBOX_RELAY_STOPPED` unless it was started.
+   */
+  pingBroker(): Promise<void>
+  readonly '~drizzle-outbox': Outbox
 }
 
 /**
@@ -213,11 +228,31 @@ class LogRelay implements Relay {
     return this.#events.on(type, listener)
   }
 
+  async pingDatabase(): Promise<void> {
+    await pingDatabase(this.#started.log)
+  }
+
+  async pingBroker(): Promise<void> {
+    await this.#started.options.publisher.ping?.()
+  }
+
+  get #started(): RelayContext {
+    if (this.#starting === undefined || this.#context === undefined) throw relayStopped(this.#options.name)
+    return this.#context
+  }
+
+  get '~drizzle-outbox'(): Outbox {
+    return this.#options.db['~drizzle-outbox']
+  }
+
   status(): RelayStatus {
     const { name, publisher } = this.#options
+    const { pausedMs, overdueMs = 0 } = (this.#starting && this.#context) ?? {}
     return {
       name,
       ...this.#status,
+      ...(pausedMs === undefined ? {} : { pausedMs }),
+      overdueMs,
       owner: this.#owner,
       ...(this.#epoch === undefined
         ? {}
@@ -234,7 +269,8 @@ class LogRelay implements Relay {
 
   #enter(state: RelayState, error?: Error): void {
     if (state === this.#status.state && error === undefined) return
-    this.#status = { state, since: new Date(), ...(error === undefined ? {} : { error }) }
+    const since = state === this.#status.state ? this.#status.since : new Date()
+    this.#status = { state, since, ...(error === undefined ? {} : { error }) }
   }
 }
 

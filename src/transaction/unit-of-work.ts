@@ -137,9 +137,13 @@ export class UnitOfWork {
     return this.#flushed.versions.size > 0
   }
 
+  get committedEvents(): readonly EventRecord[] {
+    return [...this.#flushed.versions.keys()]
+  }
+
   /** COMMIT has returned: tells the aggregates, then runs the hooks. Whatever they throw, the transaction stands. */
   async committed(onError: (error: unknown) => void): Promise<void> {
-    markStored([...this.#flushed.versions.keys()])
+    markStored(this.committedEvents)
     const settle = this.#enlisted.map(({ aggregate, events }) => () => {
       const last = events.at(-1)
       if (last !== undefined) aggregate.eventsCommitted(versionOf(last, this.#flushed), events)

@@ -56,7 +56,7 @@ export function withOutbox<DB extends RawDb>(db: DB, options: OutboxOptions): Ou
   const common = (): Metadata[] => [activeTraceContext(), metadata()]
 
   const settle = async (work: UnitOfWork): Promise<void> => {
-    if (work.storedEvents) commits.notify()
+    if (work.storedEvents) commits.notify(work.committedEvents)
     await work.committed((error) => report(error, onAfterCommitError))
   }
 

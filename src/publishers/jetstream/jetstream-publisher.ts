@@ -129,6 +129,15 @@ class JetStreamPublisher implements Publisher {
     })
   }
 
+  /** By way of the stream's leader. A connection that is down would keep the question until it is up again. */
+  async ping(): Promise<void> {
+    if (this.#session?.usable && !this.#session.connected) throw this.#session.trouble()
+    const { stream, publishTimeoutMs: timeout } = this.#options
+    const manager = await jetstreamManager(await this.#source.open(), { timeout, checkAPI: false })
+    if ((await findStream(manager, stream.name)) === undefined)
+      throw unavailable(`stream ${stream.name} is missing`)
+  }
+
   status() {
     const { ordering, stream } = this.#options
     return { stream: stream.name, ordering, mode: this.#mode }
