@@ -14,6 +14,8 @@ const rooms = {
   'publishers/jetstream': ['errors.ts', 'events', 'cloudevents', 'publishers/publisher.ts'],
   relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
   operations: ['errors.ts', 'events', 'event-log', 'transaction'],
+  config: ['publishers/publisher.ts', 'relay', 'transaction'],
+  cli: ['errors.ts', 'event-log', 'transaction', 'publishers/publisher.ts', 'relay', 'config'],
   testing: [
     'errors.ts',
     'events',
@@ -31,6 +33,8 @@ const packages = {
   postgres: ['transaction/drivers'],
   '@opentelemetry': ['transaction/trace-context.ts'],
   '@nats-io': ['publishers/jetstream'],
+  commander: ['cli'],
+  jiti: ['cli'],
 }
 
 const pathOf = (room) => `^src/${room.replace('.', '\\.')}${room.endsWith('.ts') ? '$' : '/'}`

@@ -14,6 +14,7 @@ const outbox: Alias[] = [
   { find: /^drizzle-outbox\/events$/, replacement: path('src/events/index.ts') },
   { find: /^drizzle-outbox\/schema$/, replacement: path('src/event-log/schema.ts') },
   { find: /^drizzle-outbox\/jetstream$/, replacement: path('src/publishers/jetstream/index.ts') },
+  { find: /^drizzle-outbox\/config$/, replacement: path('src/config/index.ts') },
   { find: /^drizzle-outbox\/testing$/, replacement: path('src/testing/index.ts') },
 ]
 
