@@ -15,6 +15,7 @@ export {
 } from './errors.js'
 export { sqlState } from './event-log/database.js'
 export type { DeadLetter, DeadLetterFilter, DeadLetterState } from './event-log/find-dead-letters.js'
+export type { LogSize, RelayProgress } from './event-log/log-statistics.js'
 export { type MigratableDatabase, migrateOutbox } from './event-log/migrate.js'
 export type { ReplayRange, ReplayStart } from './event-log/replay.js'
 export type { TableOptions } from './event-log/tables.js'
@@ -31,6 +32,12 @@ export type { DomainEvent, RecordedEvent } from './events/domain-event.js'
 export type { Metadata } from './events/metadata.js'
 export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
 export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
+export {
+  type OutboxStatus,
+  type OutboxStatusOptions,
+  type RelayStatistics,
+  readOutboxStatus,
+} from './operations/outbox-status.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
 export type {
   Publisher,
