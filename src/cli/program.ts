@@ -5,9 +5,16 @@ import { initCommand } from './commands/init.js'
 import { migrateCommand } from './commands/migrate.js'
 import { relayCommand } from './commands/relay.js'
 import { sqlCommand } from './commands/sql.js'
+import { statusCommand } from './commands/status.js'
 
 /** In the order of help: as one meets them. */
-const COMMANDS: readonly AnyCommandSpec[] = [initCommand, sqlCommand, migrateCommand, relayCommand]
+const COMMANDS: readonly AnyCommandSpec[] = [
+  initCommand,
+  sqlCommand,
+  migrateCommand,
+  relayCommand,
+  statusCommand,
+]
 
 const GROUPS: Readonly<Record<string, string>> = {
   dead: 'what the broker refused: list, show, retry, discard',

@@ -20,6 +20,8 @@ const RELAY_FIELDS: Fields<WorkerOptions> = {
   heartbeatMs: ['number', 'a number of milliseconds'],
   leaseMs: ['number', 'a number of milliseconds'],
   statementTimeoutMs: ['number', 'a number of milliseconds'],
+  maxAttempts: ['number', 'a number of attempts'],
+  onRefused: ['object', 'an object, such as { "order.viewed": "continue" }'],
   minBackoffMs: ['number', 'a number of milliseconds'],
   maxBackoffMs: ['number', 'a number of milliseconds'],
   stopTimeoutMs: ['number', 'a number of milliseconds'],

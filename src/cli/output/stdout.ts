@@ -6,9 +6,12 @@ export async function print(text: string): Promise<void> {
   if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain').catch(() => {})
 }
 
-/** One line for each value where there are several, so that a reader need not wait for the last one. */
+/**
+ * One line for each value where there are several, so that a reader need not wait for the last one. What is undefined is
+ * null: every field is always there.
+ */
 export function printJson(value: unknown): Promise<void> {
-  return print(JSON.stringify(value))
+  return print(JSON.stringify(value, (_, field) => (field === undefined ? null : field)))
 }
 
 /**

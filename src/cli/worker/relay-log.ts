@@ -11,7 +11,17 @@ const ENTRIES: { readonly [T in RelayEventType]: ((event: RelayEventOf<T>) => En
   leaseLost: ({ error }) => ['warn', error.message, { code: error.code }],
   published: undefined,
   checkpoint: undefined,
-  refused: ({ error }) => ['error', error.message, { code: error.code, ...error.details }],
+  refused: (event) => [
+    'warn',
+    `tries ${aggregateOf(event)} again in ${duration(event.retryInMs)}: ${event.error.message}`,
+    { ...fieldsOf(event), retryInMs: event.retryInMs },
+  ],
+  deadLettered: (event) => [
+    'error',
+    `parked event ${event.eventId} of ${aggregateOf(event)}${event.holds ? ', whose later events wait' : ''}: ${event.error.message}`,
+    { ...fieldsOf(event), holds: event.holds },
+  ],
+  released: (event) => ['info', `goes on with ${aggregateOf(event)}`, keyOf(event)],
   paused: ({ by, error, attempt, retryInMs }) => [
     'warn',
     `paused by the ${by}: ${error.message}; again in ${duration(retryInMs)}`,
@@ -50,6 +60,21 @@ export function logRelay(relay: Relay, log: Log): void {
 }
 
 const TELL_MS = 10_000
+
+type Key = { readonly aggregateType: string; readonly aggregateId: string }
+
+function aggregateOf({ aggregateType, aggregateId }: Key): string {
+  return `${aggregateType} ${aggregateId}`
+}
+
+function keyOf({ aggregateType, aggregateId }: Key): Key {
+  return { aggregateType, aggregateId }
+}
+
+function fieldsOf(event: RelayEventOf<'refused' | 'deadLettered'>) {
+  const { eventId, position, eventType, attempts, error } = event
+  return { ...keyOf(event), eventId, position, eventType, attempts, code: error.code }
+}
 
 function codeOf(error: Error): { code?: unknown } {
   return 'code' in error ? { code: error.code } : {}
