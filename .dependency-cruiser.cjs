@@ -14,7 +14,6 @@ const rooms = {
   'publishers/jetstream': ['errors.ts', 'events', 'cloudevents', 'publishers/publisher.ts'],
   relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
   operations: ['errors.ts', 'events', 'event-log', 'transaction'],
-  operations: ['errors.ts', 'event-log', 'transaction'],
   config: ['publishers/publisher.ts', 'relay', 'transaction'],
   cli: ['errors.ts', 'event-log', 'transaction', 'publishers/publisher.ts', 'relay', 'operations', 'config'],
   testing: [
