@@ -15,7 +15,7 @@ const rooms = {
   relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
   operations: ['errors.ts', 'events', 'event-log', 'transaction'],
   config: ['publishers/publisher.ts', 'relay', 'transaction'],
-  cli: ['errors.ts', 'event-log', 'transaction', 'publishers/publisher.ts', 'relay', 'operations', 'config'],
+  cli: ['errors.ts', 'events', 'event-log', 'transaction', 'publishers/publisher.ts', 'relay', 'operations', 'config'],
   testing: [
     'errors.ts',
     'events',

@@ -31,13 +31,13 @@ export { type AnyEvents, type EventSpec, event } from './events/definition.js'
 export type { DomainEvent, RecordedEvent } from './events/domain-event.js'
 export type { Metadata } from './events/metadata.js'
 export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
-export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
 export {
   type OutboxStatus,
   type OutboxStatusOptions,
   type RelayStatistics,
   readOutboxStatus,
 } from './operations/outbox-status.js'
+export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
 export type {
   Publisher,

@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { type AnyCommandSpec, type RunCommand, toCommander } from './command.js'
+import { deadDiscardCommand } from './commands/dead/discard.js'
+import { deadListCommand } from './commands/dead/list.js'
+import { deadRetryCommand } from './commands/dead/retry.js'
+import { deadShowCommand } from './commands/dead/show.js'
+import { eventsCommand } from './commands/events.js'
 import { initCommand } from './commands/init.js'
 import { migrateCommand } from './commands/migrate.js'
 import { relayCommand } from './commands/relay.js'
+import { replayCommand } from './commands/replay.js'
 import { sqlCommand } from './commands/sql.js'
 import { statusCommand } from './commands/status.js'
 
@@ -14,6 +20,12 @@ const COMMANDS: readonly AnyCommandSpec[] = [
   migrateCommand,
   relayCommand,
   statusCommand,
+  eventsCommand,
+  deadListCommand,
+  deadShowCommand,
+  deadRetryCommand,
+  deadDiscardCommand,
+  replayCommand,
 ]
 
 const GROUPS: Readonly<Record<string, string>> = {

@@ -34,6 +34,10 @@ function environmentOf(name: string): string {
   return `OUTBOX_${name.replaceAll('-', '_').toUpperCase()}`
 }
 
+export function relayNameOf({ relay }: { readonly relay?: string }, configured: WorkerOptions = {}): string {
+  return relay ?? configured.name ?? 'default'
+}
+
 /** Flag or environment, then configuration. */
 export function resolveWorker(flags: WorkerFlags, configured: WorkerOptions = {}): WorkerOptions {
   const given = workerOptions.flatMap((option) => {
