@@ -15,6 +15,17 @@ const rooms = {
   relay: ['errors.ts', 'events', 'event-log', 'publishers/publisher.ts', 'transaction'],
   operations: ['errors.ts', 'events', 'event-log', 'transaction'],
   observability: ['errors.ts', 'events', 'event-log', 'transaction', 'relay'],
+  config: ['publishers/publisher.ts', 'relay', 'transaction'],
+  cli: [
+    'errors.ts',
+    'events',
+    'event-log',
+    'transaction',
+    'publishers/publisher.ts',
+    'relay',
+    'operations',
+    'config',
+  ],
   testing: [
     'errors.ts',
     'events',
@@ -33,6 +44,8 @@ const packages = {
   '@opentelemetry': ['transaction/trace-context.ts'],
   '@nats-io': ['publishers/jetstream'],
   'prom-client': ['observability/prometheus'],
+  commander: ['cli'],
+  jiti: ['cli'],
 }
 
 const pathOf = (room) => `^src/${room.replace('.', '\\.')}${room.endsWith('.ts') ? '$' : '/'}`

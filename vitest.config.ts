@@ -16,6 +16,7 @@ const outbox: Alias[] = [
   { find: /^drizzle-outbox\/schema$/, replacement: path('src/event-log/schema.ts') },
   { find: /^drizzle-outbox\/jetstream$/, replacement: path('src/publishers/jetstream/index.ts') },
   { find: /^drizzle-outbox\/prometheus$/, replacement: path('src/observability/prometheus/index.ts') },
+  { find: /^drizzle-outbox\/config$/, replacement: path('src/config/index.ts') },
   { find: /^drizzle-outbox\/testing$/, replacement: path('src/testing/index.ts') },
 ]
 

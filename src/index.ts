@@ -30,7 +30,6 @@ export {
 export { type AnyEvents, type EventSpec, event } from './events/definition.js'
 export type { DomainEvent, RecordedEvent } from './events/domain-event.js'
 export type { Metadata } from './events/metadata.js'
-export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
 export {
   type HealthServer,
   type HealthServerOptions,
@@ -38,6 +37,7 @@ export {
   startHealthServer,
 } from './observability/health-server.js'
 export type { RelayHealthOptions } from './observability/relay-health.js'
+export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
 export {
   type OutboxStatus,
   type OutboxStatusOptions,

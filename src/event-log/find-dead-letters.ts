@@ -67,6 +67,19 @@ export async function findDeadLetters(
   return rows.map(toDeadLetter)
 }
 
+/** How many there are. */
+export async function countDeadLetters(
+  log: EventLog,
+  relay: string,
+  filter: DeadLetterFilter,
+): Promise<number> {
+  const [row] = await query<{ count: string }>(
+    log,
+    sql`select count(*)::text as count from ${log.tables.deadLetters} where ${matches(relay, filter)}`,
+  )
+  return Number(row?.count)
+}
+
 /** Has parked ones tried again at once, with all their attempts before them. @returns how many. */
 export async function retryDeadLetters(
   log: EventLog,

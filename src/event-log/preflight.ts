@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { OutboxError, type OutboxErrorDetails } from '../errors.js'
 import { type EventLog, query, type TextRow } from './database.js'
-import { outboxRelays } from './schema.js'
+import { parseVersion, SCHEMA_VERSION, versionOf } from './schema-version.js'
 import type { OutboxTables } from './tables.js'
 
 /**
@@ -11,7 +11,7 @@ import type { OutboxTables } from './tables.js'
  */
 export async function checkDatabase(log: EventLog, relay: string): Promise<void> {
   const { tables } = log
-  const { events, relays } = tables.names
+  const { events } = tables.names
   const [found] = await query<Found>(
     log,
     sql`
@@ -26,11 +26,9 @@ export async function checkDatabase(log: EventLog, relay: string): Promise<void>
         exists (
           select from ${tables.events} where xid >= pg_snapshot_xmax(pg_current_snapshot())
         )::text as foreign_xids,
-        (select substring(pg_get_expr(adbin, adrelid) from '[0-9]+')
-          from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
-          where adrelid = ${relays}::text::regclass and attname = 'schema_version')::text as schema_version`,
+        (${versionOf(tables)})::text as schema_version`,
   )
-  checkSchemaVersion(Number(found?.schema_version ?? BEFORE_VERSIONS))
+  checkSchemaVersion(parseVersion(found?.schema_version))
   if (found?.replica === 'true') throw unfit('replica', 'this is a replica; a relay must read the primary')
   if (found?.hides_rows === 'true')
     throw unfit(
@@ -56,19 +54,16 @@ interface Found extends TextRow {
   readonly schema_version: string | null
 }
 
-const BEFORE_VERSIONS = 1
-
 function checkSchemaVersion(found: number): void {
-  const expected = Number(outboxRelays.schemaVersion.default)
-  if (found === expected) return
+  if (found === SCHEMA_VERSION) return
   const advice =
-    found < expected
+    found < SCHEMA_VERSION
       ? 'call migrateOutbox(db), or generate and apply the migration with your own drizzle-kit'
       : 'a later drizzle-outbox has migrated them; update this one'
   throw new OutboxError(
     'ERR_OUTBOX_SCHEMA_VERSION',
-    `the outbox tables are at version ${found}, this drizzle-outbox needs ${expected}: ${advice}`,
-    { found, expected },
+    `the outbox tables are at version ${found}, this drizzle-outbox needs ${SCHEMA_VERSION}: ${advice}`,
+    { found, expected: SCHEMA_VERSION },
   )
 }
 

@@ -44,7 +44,7 @@ export async function createConsumer(packed: PackedPackage, options: ConsumerOpt
     await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true })
     await symlink(join(repository, from, name), join(folder, 'node_modules', name))
   }
-  for (const name of ['@standard-schema/spec', 'zod', '@types/node']) await link(name)
+  for (const name of [...Object.keys(packed.manifest.dependencies), 'zod', '@types/node']) await link(name)
   if (drizzle !== undefined) {
     for (const name of ['drizzle-orm', 'drizzle-kit']) await link(name, drizzleHomes[drizzle])
     for (const name of DATABASE_PACKAGES) await link(name)
