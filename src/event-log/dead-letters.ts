@@ -186,6 +186,7 @@ export class DeadLetters {
    * @returns those that need not wait any more.
    */
   async released(aggregates: readonly AggregateKey[]): Promise<AggregateKey[]> {
+    if (aggregates.length === 0) return []
     const rows = await query<AggregateRow>(
       this.#log,
       sql`

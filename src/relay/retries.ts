@@ -48,16 +48,20 @@ export class Retries {
   async run(): Promise<void> {
     if (!this.isDue) return
     this.#refusals.looked()
-    const due = await this.#letters.takeDue(this.#oneByOne ? 1 : MAX_DUE)
-    if (due.length === 0) this.#oneByOne = false
-    else await this.#attempt(due)
-    this.#refusals.release(await this.#letters.released(this.#context.held.next(MAX_HELD)))
-    const nextDueMs = await this.#letters.nextDue()
-    this.#pending = nextDueMs !== undefined
-    this.#nextLookAt = performance.now() + Math.min(LOOK_MS, nextDueMs ?? LOOK_MS)
+    const dueInMs = await this.#letters.nextDue()
+    const isDue = dueInMs === 0
+    if (isDue) await this.#attempt(await this.#letters.takeDue(this.#oneByOne ? 1 : MAX_DUE))
+    else this.#oneByOne = false
+    const { held, options } = this.#context
+    this.#refusals.release(await this.#letters.released(held.next(MAX_HELD)))
+    this.#pending = dueInMs !== undefined
+    // Where nothing is held, there is little that an operator could have decided.
+    const lookMs = held.size > 0 ? LOOK_MS : Math.max(LOOK_MS, options.maxPollMs)
+    this.#nextLookAt = performance.now() + Math.min(lookMs, dueInMs ?? lookMs)
   }
 
   async #attempt(due: readonly DueEvent[]): Promise<void> {
+    if (due.length === 0) return
     const { batchSize, maxAttempts } = this.#context.options
     const events = await this.#letters.readRuns(due, Math.ceil(batchSize / due.length))
     const deadly = due.filter(({ interrupted, attempts }) => interrupted && attempts > maxAttempts)
