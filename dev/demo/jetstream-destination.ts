@@ -12,7 +12,7 @@ export const CONSUMER = 'demo'
 const CATCH_UP_MS = 20_000
 
 export async function openJetStream(natsUrl: string, stream: string): Promise<Destination> {
-  const connection = await connect({ servers: natsUrl, maxReconnectAttempts: -1 })
+  const connection = await connect({ servers: natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 250 })
   const manager = await jetstreamManager(connection)
   const received: Received[] = []
   const closing = new AbortController()

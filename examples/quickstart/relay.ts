@@ -7,7 +7,8 @@ import type { Db } from './db.js'
 /** An event goes to the subject `<stream in lower case>.order.<event>`, such as `shop.order.placed`. */
 export function createPublisher(natsUrl: string, stream = 'SHOP'): Publisher {
   return jetStreamPublisher({
-    connection: () => connect({ servers: natsUrl, maxReconnectAttempts: -1 }),
+    connection: () =>
+      connect({ servers: natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 250, timeout: 2_000 }),
     stream: { name: stream, create: true },
   })
 }

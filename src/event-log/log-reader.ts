@@ -105,6 +105,23 @@ export class LogReader {
     return pageOf(this.#recorded(rows), limit)
   }
 
+  /** Which of these messages are of the next events after the checkpoint, up to a number of them. */
+  async stillToCome(messageIds: ReadonlySet<string>, limit: number): Promise<ReadonlySet<string>> {
+    const { page } = this
+    const ids = Array.from(messageIds, eventIdOf).filter((id) => id !== undefined)
+    if (ids.length === 0) return new Set()
+    const byXid = page === 0 && this.#window().snapshot !== NOTHING_PUBLISHED
+    const rows = await query<IdRow>(
+      this.#log,
+      sql`
+        select event.id::text
+        from (${byXid ? this.#firstPage(limit) : this.#laterPage(page, limit)}) event
+          join unnest(${`{${ids}}`}::text::uuid[]) as given (id) on given.id = event.id`,
+    )
+    const toCome = new Set(rows.map(({ id }) => id))
+    return new Set(Array.from(messageIds).filter((id) => toCome.has(eventIdOf(id) ?? '')))
+  }
+
   /** Events until there are enough bytes. */
   async #readFilled(events: SQL, limit: number, maxBytes: number): Promise<Page> {
     const rows = await query<PageRow>(
@@ -286,6 +303,11 @@ export function pageOf(events: readonly RecordedEvent[], limit: number): Page {
   return { events, end: events.length < limit ? undefined : events.at(-1)?.position }
 }
 
+/** Undefined: a message of somebody else's. */
+function eventIdOf(messageId: string): string | undefined {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=$|\.r\d+$)/.exec(messageId)?.[0]
+}
+
 /** Without a new one the stored one remains. */
 function stateOf(publisherState: string | undefined) {
   return sql`publisher_state = coalesce(${publisherState ?? null}::text::json, publisher_state)`
@@ -293,6 +315,10 @@ function stateOf(publisherState: string | undefined) {
 
 interface PageRow extends EventRow {
   readonly filled: string | null
+}
+
+interface IdRow extends TextRow {
+  readonly id: string
 }
 
 interface OpenedRow extends TextRow {

@@ -51,6 +51,13 @@ export interface Publisher {
    * @throws `ERR_OUTBOX_UNAVAILABLE` when events could not be published at the moment.
    */
   ping?(): Promise<void>
+  /**
+   * Calls `listener` whenever the destination can be reached again that could not: a relay that has paused tries at once,
+   * and does not wait for the end of its pause. Left out by publishers that hear of nothing.
+   *
+   * @returns a function that ends it.
+   */
+  onAvailable?(listener: () => void): () => void
   /** For `relay.status()`: how it publishes at the moment. */
   status?(): Readonly<Record<string, unknown>>
   /** Frees what the publisher itself has opened. */

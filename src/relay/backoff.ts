@@ -3,6 +3,7 @@ export class Backoff {
   readonly #minMs: number
   readonly #maxMs: number
   #failures = 0
+  #doublings = 0
 
   constructor(minMs: number, maxMs: number) {
     this.#minMs = minMs
@@ -16,11 +17,18 @@ export class Backoff {
 
   /** Counts a failure. @returns the pause that follows it, in milliseconds. */
   fail(): number {
-    return pauseAfter(this.#failures++, this.#minMs, this.#maxMs)
+    this.#failures++
+    return pauseAfter(this.#doublings++, this.#minMs, this.#maxMs)
+  }
+
+  /** There is reason to hope: the next pauses are short again. */
+  hurry(): void {
+    this.#doublings = 0
   }
 
   succeed(): void {
     this.#failures = 0
+    this.#doublings = 0
   }
 }
 

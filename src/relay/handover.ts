@@ -2,7 +2,7 @@ import type { LogReader } from '../event-log/log-reader.js'
 import type { RecordedEvent } from '../events/domain-event.js'
 import type { PublishOptions, PublishOutcome } from '../publishers/publisher.js'
 import type { Lease } from './lease.js'
-import { RecoveredEvents } from './recovered-events.js'
+import { RESEND_HORIZON, RecoveredEvents } from './recovered-events.js'
 import type { Refusals } from './refusals.js'
 import type { RelayContext } from './relay-context.js'
 import { publishedEvent } from './relay-events.js'
@@ -27,7 +27,7 @@ export class Handover {
   readonly #reader: LogReader
   readonly #refusals: Refusals
   readonly #signal: AbortSignal
-  #recovered = new RecoveredEvents()
+  #recovered: RecoveredEvents
   #state: string | undefined
 
   constructor(context: RelayContext, lease: Lease, reader: LogReader, refusals: Refusals) {
@@ -36,6 +36,7 @@ export class Handover {
     this.#reader = reader
     this.#refusals = refusals
     this.#signal = AbortSignal.any([context.aborting, lease.lost])
+    this.#recovered = new RecoveredEvents(reader.windowIsOpen)
   }
 
   /** Where the publisher is when everything that was handed over is acknowledged. */
@@ -63,6 +64,7 @@ export class Handover {
   async #prepare(unsettled: boolean): Promise<void> {
     const { leaseMs, publisher } = this.#context.options
     const signal = this.#signal
+    this.#context.available.reset()
     await publisher.prepare({ leaseMs, signal })
     const { publisherState, replay, windowIsOpen } = this.#reader
     const recovered = await publisher.recover?.({
@@ -71,7 +73,10 @@ export class Handover {
       replay,
       signal,
     })
-    this.#recovered = new RecoveredEvents(recovered?.stored, windowIsOpen)
+    const stored = recovered?.stored ?? new Set()
+    const byEarlierRelay = !unsettled && !this.#recovered.fresh
+    const found = byEarlierRelay ? await this.#reader.stillToCome(stored, RESEND_HORIZON) : stored
+    this.#recovered.found(found, unsettled)
     this.#state = recovered?.state ?? this.#state
     if (replay === 'asked') await this.#reader.beginReplay()
   }
@@ -131,6 +136,7 @@ export class Handover {
       open = [await this.#offer(left, missing, { fresh: false, outcomesSeen: true })]
     }
     for (const { events } of offers) this.#recovered.missing(events)
+    this.#recovered.settled()
   }
 
   /** Hands events over once that were set aside, while no page is open. What is acknowledged, the stream had or has now. */

@@ -8,13 +8,21 @@ export const RESEND_HORIZON = 50_000
 
 /** What the destination was found to have of the events that come next. */
 export class RecoveredEvents {
-  readonly #stored: Set<string>
+  #stored = new Set<string>()
+  /** So many of the events to come an earlier relay may have handed over. */
   #left: number
+  /** What was found may also be of events that were set aside, and come at any time. */
+  #anyTime = false
 
-  /** @param unsettled whether any event that comes may have been handed over before. */
-  constructor(stored: ReadonlySet<string> = new Set(), unsettled = false) {
-    this.#stored = new Set(stored)
+  /** @param unsettled whether an earlier relay may have handed over any event that comes. */
+  constructor(unsettled = false) {
     this.#left = unsettled ? RESEND_HORIZON : 0
+  }
+
+  /** @param anyTime whether it may also be of events that were set aside, and come at any time. */
+  found(stored: ReadonlySet<string>, anyTime = false): void {
+    this.#stored = new Set(stored)
+    this.#anyTime ||= anyTime
   }
 
   /** The destination has nothing of the events that come now. */
@@ -38,7 +46,20 @@ export class RecoveredEvents {
 
   /** So many events of the window have come, each counted once. */
   advance(count: number): void {
+    const { fresh } = this
     this.#left -= count
-    if (this.fresh) this.#stored.clear()
+    if (!fresh) this.#forget()
+  }
+
+  /**
+   * All events that have come are acknowledged. Whatever else was found of them is history: to remember it would keep
+   * the checkpoint's place in the destination where it is, and what is read after an outage would grow with each one.
+   */
+  settled(): void {
+    this.#forget()
+  }
+
+  #forget(): void {
+    if (this.fresh && !this.#anyTime) this.#stored.clear()
   }
 }

@@ -18,6 +18,8 @@ export class RelayContext {
   /** For the lease, which is given up even when everything else is given up on. */
   readonly leaseLog: EventLog
   readonly wake = new WakeSignal()
+  /** Woken when the publisher's destination can be reached again. */
+  readonly available = new WakeSignal()
   readonly drains = new Drains()
   readonly held = new HeldAggregates()
   readonly #stopping = new AbortController()
@@ -84,7 +86,11 @@ export class RelayContext {
     if (!this.stopping.aborted) this.#onState(state)
   }
 
-  /** Waits after a failure, longer with each one, or until `ended` aborts. @throws `ERR_OUTBOX_RELAY_STOPPED` */
+  /**
+   * Waits after a failure, longer with each one, until `ended` aborts, or for a broker until it is available again.
+   *
+   * @throws `ERR_OUTBOX_RELAY_STOPPED`
+   */
   async pause(by: 'broker' | 'database', error: Error, ended = this.stopping): Promise<void> {
     this.stopping.throwIfAborted()
     this.#pausedAt ??= performance.now()
@@ -93,7 +99,9 @@ export class RelayContext {
     const lost = isOutboxError(error) && error.code === 'ERR_OUTBOX_DESTINATION_LOST'
     this.#onState(lost ? 'destinationLost' : 'paused', error)
     this.events.emit({ type: 'paused', by, error, attempt: this.#backoff.failures, retryInMs })
-    await sleep(retryInMs, AbortSignal.any([this.stopping, ended]))
+    const over = AbortSignal.any([this.stopping, ended])
+    if (by === 'database') await sleep(retryInMs, over)
+    else if (await this.available.wait(retryInMs, over)) this.#backoff.hurry()
     this.stopping.throwIfAborted()
   }
 

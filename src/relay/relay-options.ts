@@ -55,7 +55,10 @@ export interface RelayOptions {
   readonly onRefused?: Readonly<Record<string, 'hold' | 'continue'>>
   /** The pause after a first failure of broker or database, and after an event was refused. Doubles, with jitter. Milliseconds. @default 100 */
   readonly minBackoffMs?: number
-  /** The longest pause between attempts. Milliseconds. @default 5000 */
+  /**
+   * The longest pause between attempts, where nobody tells that the broker can be reached again. Below the publisher's
+   * `publishTimeoutMs`, a broker that works again is published to within that. Milliseconds. @default 2000
+   */
   readonly maxBackoffMs?: number
 }
 
@@ -76,7 +79,7 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
     maxAttempts: 5,
     onRefused: {},
     minBackoffMs: 100,
-    maxBackoffMs: 5000,
+    maxBackoffMs: 2000,
     ...withoutUndefined(options),
   } satisfies ResolvedRelayOptions
 

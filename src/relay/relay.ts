@@ -143,7 +143,8 @@ class LogRelay implements Relay {
   async #run(context: RelayContext): Promise<void> {
     const { commits } = this.#options.db['~drizzle-outbox']
     context.enter('standby')
-    const unsubscribe = commits.subscribe(() => context.wake.wake())
+    const forgetCommits = commits.subscribe(() => context.wake.wake())
+    const forgetPublisher = this.#options.publisher.onAvailable?.(() => context.available.wake())
     while (!context.stopping.aborted) {
       try {
         await this.#seekLease(context)
@@ -151,7 +152,8 @@ class LogRelay implements Relay {
         await this.#recover(context, toError(error))
       }
     }
-    unsubscribe()
+    forgetCommits()
+    forgetPublisher?.()
   }
 
   /** Leads if nobody else does; otherwise stands by for a while. */

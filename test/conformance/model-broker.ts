@@ -18,6 +18,7 @@ export class ModelBroker {
   readonly #ids = new Map<string, number>()
   readonly #lost = new Set<string>()
   readonly #waiting = new Set<(lost: Error) => void>()
+  readonly #listeners = new Set<() => void>()
   #down = false
   #empty = false
   #held: (() => void)[] | undefined
@@ -61,6 +62,12 @@ export class ModelBroker {
     if (this.#down) throw new Error('the broker is down')
   }
 
+  /** Calls it at the end of every outage, until it is told not to. */
+  onBack(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
   #cut(): void {
     for (const reject of this.#waiting) reject(new Error('the connection was lost'))
     this.#waiting.clear()
@@ -84,6 +91,7 @@ export class ModelBroker {
       broker.#cut()
       return () => {
         broker.#down = false
+        for (const listener of broker.#listeners) listener()
       }
     },
     cut: (broker) => broker.#cut(),

@@ -212,6 +212,10 @@ export class ModelPublisher implements Publisher {
     this.#waiting.shift()?.()
   }
 
+  onAvailable(listener: () => void): () => void {
+    return this.broker.onBack(listener)
+  }
+
   async close(): Promise<void> {
     this.giveUp({ unavailable: unavailable(new Error('the publisher was closed')) })
   }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { memoryHarness, modelHarness } from './harnesses.js'
 import { abortMutants } from './mutants/aborts.js'
 import { answerMutants } from './mutants/answers.js'
+import { availabilityMutants } from './mutants/availability.js'
 import { closingMutants } from './mutants/closing.js'
 import { contentMutants } from './mutants/contents.js'
 import { orderMutants } from './mutants/order.js'
@@ -21,6 +22,7 @@ const mutants = [
   ...abortMutants,
   ...recoveryMutants,
   ...closingMutants,
+  ...availabilityMutants,
 ]
 
 function caseOf<D>(harness: PublisherHarness<D>, name: string) {

@@ -8,7 +8,7 @@ import type { Publisher } from 'drizzle-outbox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { gate } from '../support/gate.js'
 import { describeWithPrivateNats } from '../support/private-nats.js'
-import { overriding } from '../support/publishers.js'
+import { overriding, unavailableOutcome } from '../support/publishers.js'
 import { accountEvents } from './accounts.js'
 import { orderings } from './publishing/campaign.js'
 import { publishInterrupted } from './publishing/interrupted-relay.js'
@@ -92,6 +92,32 @@ describeWithPrivateNats('a relay that ended in mid-window', (nats) => {
         const ids = await stage.logged()
         const [fifth] = ids.splice(4, 1)
         expect(await stage.stored()).toEqual([...ids.slice(0, 18), fifth, ...ids.slice(18)])
+      },
+    )
+
+    it.each(['is followed by one', 'is the first'])(
+      '%s that reads little after each outage, however long the window is',
+      async (which) => {
+        await stage.write(400, 40)
+        if (which !== 'is the first') await interrupted()
+        const publisher = stage.publisher({ ordering })
+        const found: number[] = []
+        let calls = 0
+        const troubled: Partial<Publisher> = {
+          recover: async (from) => {
+            const recovered = await publisher.recover!(from)
+            found.push(recovered.stored.size)
+            return recovered
+          },
+          publish: async (events, options) => {
+            const outcome = await publisher.publish(events, options)
+            return ++calls % 5 === 0 ? unavailableOutcome(events) : outcome
+          },
+        }
+        await goOn(overriding(publisher, troubled))
+        expect((await stage.stored()).toSorted()).toEqual((await stage.logged()).toSorted())
+        expect(found.length).toBeGreaterThan(5)
+        expect(Math.max(...found)).toBeLessThan(150) // some pages of ten
       },
     )
 

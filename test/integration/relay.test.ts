@@ -40,6 +40,35 @@ const record = (db: ShopDb, id: string, count = 1) =>
 const inState = (relay: Relay, state: string) => expect.poll(() => relay.status().state).toBe(state)
 
 describeEachDriver('relay', (shop) => {
+  it('tries at once when its broker is available again, however long it would have paused', async () => {
+    const { db } = shop()
+    const { publisher, published } = faultyPublisher((events) =>
+      down ? unavailableOutcome(events) : undefined,
+    )
+    let down = true
+    let tell: (() => void) | undefined
+    const onAvailable = (listener: () => void) => {
+      tell = listener
+      return () => {
+        tell = undefined
+      }
+    }
+    const backoff = { minBackoffMs: 3_600_000, maxBackoffMs: 3_600_000 }
+    const relay = await relayOf(db, { publisher: { ...publisher, onAvailable }, ...backoff })
+    const paused = vi.fn()
+    relay.on('paused', paused)
+    await relay.start()
+    await record(db, 'available again')
+    await expect.poll(() => paused.mock.calls.length).toBe(1)
+    tell?.() // and it is not: the relay pauses anew
+    await expect.poll(() => paused.mock.calls.length).toBe(2)
+    down = false
+    tell?.()
+    await expect.poll(() => published().length).toBe(1)
+    await relay.stop()
+    expect(tell).toBeUndefined()
+  })
+
   it('names the cause when the database fails, and not the statement', async () => {
     const { db } = shop()
     let away = false

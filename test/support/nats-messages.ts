@@ -39,6 +39,11 @@ export function isPubAck(message: Buffer): boolean {
   return /^MSG .*\r\n\{"(stream|error)":/.test(message.toString('latin1', 0, 512))
 }
 
+/** Whether it is JetStream's answer that something is stored: alone, or within a batch. */
+export function saysStored(message: Buffer): boolean {
+  return /^MSG .*\r\n\{"(?:stream"|type":"ack").*"seq": ?[1-9]/.test(message.toString('latin1', 0, 512))
+}
+
 /** Something that a client publishes, and where it wants the answer. */
 export interface Published {
   readonly subject: string

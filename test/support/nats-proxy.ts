@@ -12,6 +12,7 @@ import {
   type Published,
   readPublished,
   readSubscription,
+  saysStored,
 } from './nats-messages.js'
 import { type Passage, TcpProxy, type Wire } from './tcp-proxy.js'
 
@@ -29,6 +30,7 @@ export class NatsProxy extends TcpProxy {
   #sent = 0
   #acksLost = 0
   #answer: Answer | undefined
+  readonly #awaited = new Set<Awaited>()
 
   static start(target: number): Promise<NatsProxy> {
     return new NatsProxy(target).listen()
@@ -78,6 +80,13 @@ export class NatsProxy extends TcpProxy {
     this.#answer = answer
   }
 
+  /** Resolves when the client is told that something is stored which it sends from now on. Not with TLS. */
+  nextAck(): Promise<void> {
+    return new Promise((told) => {
+      this.#awaited.add({ told, wires: new WeakSet() })
+    })
+  }
+
   protected override passage(wire: Wire): Passage {
     const [fromClient, splitter] = [new MessageSplitter(), new MessageSplitter()]
     const subscriptions = new Map<string, string>()
@@ -86,7 +95,9 @@ export class NatsProxy extends TcpProxy {
       if (hasHeaders(message)) this.#sent++
       const subscription = readSubscription(message)
       if (subscription) subscriptions.set(subscription.subject, subscription.sid)
-      const published = this.#answer && readPublished(message)
+      const published = this.#answer || this.#awaited.size > 0 ? readPublished(message) : undefined
+      if (published && !published.subject.startsWith('$JS.'))
+        for (const { wires } of this.#awaited) wires.add(wire)
       const answer = published && this.#answer?.(published)
       if (answer === undefined) return true
       const { reply } = published!
@@ -111,10 +122,27 @@ export class NatsProxy extends TcpProxy {
       },
       toClient: async (chunk) => {
         const messages = splitter.split(chunk)
-        return (await travel('toClient')) ? Buffer.concat(messages.filter(arrives)) : nothing
+        if (!(await travel('toClient'))) return nothing
+        const arriving = messages.filter(arrives)
+        if (this.#awaited.size > 0 && arriving.some(saysStored)) this.#tell(wire)
+        return Buffer.concat(arriving)
       },
     }
   }
+
+  #tell(wire: Wire): void {
+    for (const awaited of this.#awaited) {
+      if (!awaited.wires.has(wire)) continue
+      this.#awaited.delete(awaited)
+      awaited.told()
+    }
+  }
+}
+
+/** Somebody who waits for an acknowledgement, and the wires that something was published on meanwhile. */
+interface Awaited {
+  readonly told: () => void
+  readonly wires: WeakSet<Wire>
 }
 
 const nothing = Buffer.alloc(0)

@@ -19,9 +19,11 @@ export class AckInbox<T> {
   /** By number, so in the order in which they were sent. */
   readonly #waiting = new Map<number, T>()
   #sent = 0
-  /** When the deadline of everything sent so far comes, by sweep: one clock for many messages. */
-  #deadlines: { readonly upTo: number; readonly at: number }[] = []
-  #sweep: NodeJS.Timeout | undefined
+  /** The sweep that ends the wait for everything sent up to a number: one clock for many messages. */
+  #deadlines: { readonly upTo: number; readonly sweep: number }[] = []
+  readonly #sweepMs: number
+  #sweeps = 0
+  #timer: NodeJS.Timeout | undefined
 
   constructor(
     connection: NatsConnection,
@@ -30,6 +32,7 @@ export class AckInbox<T> {
     handlers: AckHandlers<T>,
   ) {
     this.#timeoutMs = timeoutMs
+    this.#sweepMs = Math.max(10, timeoutMs / SWEEPS)
     this.#handlers = handlers
     this.#prefix = `${createInbox(inboxPrefix)}.`
     this.#subscription = connection.subscribe(`${this.#prefix}*`, {
@@ -43,7 +46,7 @@ export class AckInbox<T> {
   /** Waits for an answer from now on. @returns its number. */
   expect(what: T): number {
     this.#waiting.set(++this.#sent, what)
-    this.#sweep ??= setInterval(() => this.#expire(), Math.max(10, this.#timeoutMs / SWEEPS))
+    this.#timer ??= setInterval(() => this.#sweep(), this.#sweepMs)
     return this.#sent
   }
 
@@ -91,13 +94,13 @@ export class AckInbox<T> {
     this.#handlers.answered(what, message)
   }
 
-  #expire(): void {
+  #sweep(): void {
     if (this.#waiting.size === 0) {
       this.#rest()
       return
     }
-    const now = performance.now()
-    while (this.#deadlines[0] !== undefined && this.#deadlines[0].at <= now) {
+    const sweep = ++this.#sweeps
+    while (this.#deadlines[0] !== undefined && this.#deadlines[0].sweep <= sweep) {
       const { upTo } = this.#deadlines.shift() as { upTo: number }
       for (const [number, what] of this.#waiting) {
         if (number > upTo) break
@@ -105,15 +108,17 @@ export class AckInbox<T> {
         this.#handlers.failed(what, unavailable(`no acknowledgement within ${this.#timeoutMs} ms`))
       }
     }
-    this.#deadlines.push({ upTo: this.#sent, at: now + this.#timeoutMs })
+    // What was sent since the last sweep has waited for up to one by now.
+    const whole = Math.max(1, Math.floor(this.#timeoutMs / this.#sweepMs) - 1)
+    this.#deadlines.push({ upTo: this.#sent, sweep: sweep + whole })
   }
 
   #rest(): void {
-    clearInterval(this.#sweep)
-    this.#sweep = undefined
+    clearInterval(this.#timer)
+    this.#timer = undefined
     this.#deadlines = []
   }
 }
 
-/** How often in a timeout deadlines are looked at: an answer is waited for at most so much longer. */
+/** How often in a timeout deadlines are looked at: an answer is waited for at most so much less. */
 const SWEEPS = 20

@@ -12,13 +12,16 @@ const USER_INFO = /:\/\/[^/\n]+@/g
 export class ConnectionSource {
   readonly #given: Connection
   readonly #timeoutMs: number
+  readonly #onLate: () => void
   /** May take its time: a client that waits for a server that is down. The next attempt waits for the same one. */
   #connecting: Promise<NatsConnection> | undefined
   #made: NatsConnection | undefined
 
-  constructor(given: Connection, timeoutMs: number) {
+  /** @param onLate called when a connection is there that was not waited for any longer. */
+  constructor(given: Connection, timeoutMs: number, onLate: () => void) {
     this.#given = given
     this.#timeoutMs = timeoutMs
+    this.#onLate = onLate
   }
 
   /** @throws `ERR_OUTBOX_UNAVAILABLE` */
@@ -52,6 +55,7 @@ export class ConnectionSource {
     try {
       return await Promise.race([connecting, late])
     } catch (cause) {
+      connecting.then(this.#onLate, () => {}) // it has failed, or is going to
       const reason = `cannot connect to NATS: ${reasonOf(cause).replace(USER_INFO, '://')}`
       throw unavailable(reason, inspect(cause).search(USER_INFO) >= 0 ? {} : { cause })
     } finally {

@@ -38,7 +38,8 @@ import { readTail } from './tail.js'
  * import { connect } from '@nats-io/transport-node'
  *
  * const publisher = jetStreamPublisher({
- *   connection: () => connect({ servers: 'nats://127.0.0.1:4222', maxReconnectAttempts: -1 }),
+ *   connection: () =>
+ *     connect({ servers: 'nats://127.0.0.1:4222', maxReconnectAttempts: -1, reconnectTimeWait: 250, timeout: 2_000 }),
  *   stream: { name: 'SHOP', create: true },
  * })
  * ```
@@ -59,6 +60,7 @@ class JetStreamPublisher implements Publisher {
   /** What the stream must cover; unknown when subjects come from a function of the user. */
   readonly #subjects: string | undefined
   readonly #inbox: AckHandlers<Entry>
+  readonly #listeners = new Set<() => void>()
   readonly #answers = new InOrder()
   #session: Session | undefined
   #pipeline: Pipeline | undefined
@@ -74,7 +76,7 @@ class JetStreamPublisher implements Publisher {
     this.name = `jetstream ${stream.name}`
     this.publishTimeoutMs = publishTimeoutMs
     this.#options = options
-    this.#source = new ConnectionSource(connection, publishTimeoutMs)
+    this.#source = new ConnectionSource(connection, publishTimeoutMs, this.#tellAvailable)
     const checked = subject && ((event: RecordedEvent) => checkSubject(subject(event), event))
     this.#writer = new MessageWriter(stream.name, checked ?? defaultSubject(subjectPrefix))
     this.#subjects = subject === undefined ? `${subjectPrefix}.>` : undefined
@@ -86,20 +88,26 @@ class JetStreamPublisher implements Publisher {
 
   async prepare({ leaseMs, signal }: PublisherContext): Promise<void> {
     const session = await this.#open()
-    await this.#assertAnswers(session)
+    await session.answers()
     this.#resendMs = leaseMs + this.publishTimeoutMs
-    const info = await this.#check(session)
+    const info = await session.whileUp(this.#check(session))
     signal.throwIfAborted()
     this.#begin(session, info)
   }
 
-  async recover({ state, unsettled, replay, signal }: RecoverFrom): Promise<Recovered> {
+  async recover(from: RecoverFrom): Promise<Recovered> {
     const session = await this.#open()
+    const { info, stored } = await session.whileUp(this.#lookBack(session, from))
+    from.signal.throwIfAborted()
+    this.#begin(session, info)
+    return { state: formatEnd(endOf(info)), stored }
+  }
+
+  async #lookBack(session: Session, { state, unsettled, replay, signal }: RecoverFrom) {
     const { ordering, stream, publishTimeoutMs: timeoutMs } = this.#options
     const manager = await this.#manager(session)
     const info = await findStream(manager, stream.name)
     if (info === undefined) throw unavailable(`stream ${stream.name} is missing`)
-    const end = endOf(info)
     const before = parseEnd(stream.name, state)
     const lost = before && lostSince(before, info)
     const lossIsAllowed = replay !== undefined || stream.allow?.includes('lost-events')
@@ -108,11 +116,9 @@ class JetStreamPublisher implements Publisher {
       throw replayRefused(stream.name)
     const after = before === undefined || lost?.reason === 'created anew' ? 0 : before.lastSequence
     const filter = this.#subjects ?? '>'
-    const tail = { stream: stream.name, filter, after, upTo: end.lastSequence, timeoutMs, signal }
+    const tail = { stream: stream.name, filter, after, upTo: info.state.last_seq, timeoutMs, signal }
     const stored = unsettled ? await readTail(session.connection, manager, tail) : new Set<string>()
-    signal.throwIfAborted()
-    this.#begin(session, info)
-    return { state: formatEnd(end), stored }
+    return { info, stored }
   }
 
   publish(events: readonly RecordedEvent[], options: PublishOptions): Promise<PublishOutcome> {
@@ -154,14 +160,15 @@ class JetStreamPublisher implements Publisher {
   #verified(answer: Ack | PublishError, { event }: Entry): typeof answer | Promise<typeof answer> {
     if ('code' in answer || !answer.duplicate || !this.#session) return answer
     const { name } = this.#options.stream
-    return this.#manager(this.#session).then((manager) =>
+    const verified = this.#manager(this.#session).then((manager) =>
       verifyDuplicate(manager, name, answer.seq, messageId(event)),
     )
+    return this.#session.whileUp(verified).catch((lost: PublishError) => lost)
   }
 
   /** Anew: what the old pipeline has in flight is answered for in its own pages. */
   #begin(session: Session, info: StreamInfo): void {
-    const { ordering, window, windowBytes, publishTimeoutMs: timeoutMs, stream } = this.#options
+    const { ordering, window, windowBytes, ackTimeoutMs: timeoutMs, stream } = this.#options
     const end = endOf(info)
     const { lastSequence } = end
     const order = ordering === 'stream' ? new Chain(lastSequence) : new Lanes()
@@ -211,7 +218,7 @@ class JetStreamPublisher implements Publisher {
     if (!this.#session?.connected) return this.#session?.trouble() ?? unavailable('not connected to NATS')
     if (performance.now() - this.#checkedAt < 2 * this.publishTimeoutMs) return undefined
     try {
-      const info = await this.#check(this.#session)
+      const info = await this.#session.whileUp(this.#check(this.#session))
       const before = parseEnd(this.#options.stream.name, this.#pipeline?.state)
       const lost = before && lostSince(before, info)
       return lost && unavailable(`stream ${this.#options.stream.name} has lost events: ${lost.text}`)
@@ -220,26 +227,32 @@ class JetStreamPublisher implements Publisher {
     }
   }
 
-  /** @throws `ERR_OUTBOX_UNAVAILABLE` */
+  /** A connection that is half open is left for another, if there can be one. @throws `ERR_OUTBOX_UNAVAILABLE` */
   async #open(): Promise<Session> {
-    if (!this.#session?.usable) {
+    const left = this.#session?.silent && this.#source.abandon()
+    if (left || !this.#session?.usable) {
       this.#session?.close()
       this.#session = undefined
-      this.#session = new Session(await this.#source.open(), this.publishTimeoutMs, this.#inbox)
+      const { ackTimeoutMs, publishTimeoutMs } = this.#options
+      const options = {
+        ackTimeoutMs,
+        publishTimeoutMs,
+        handlers: this.#inbox,
+        onAvailable: this.#tellAvailable,
+      }
+      this.#session = new Session(await this.#source.open(), options)
     }
     if (!this.#session.connected) throw this.#session.trouble()
     return this.#session
   }
 
-  /** A connection that is half open is left for another, if there can be one. @throws `ERR_OUTBOX_UNAVAILABLE` */
-  async #assertAnswers(session: Session): Promise<void> {
-    if (await session.answers(this.publishTimeoutMs)) return
-    if (!session.connected) throw session.trouble()
-    if (this.#source.abandon()) {
-      session.close()
-      this.#session = undefined
-    }
-    throw unavailable(`NATS does not answer within ${this.publishTimeoutMs} ms`)
+  onAvailable(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  readonly #tellAvailable = () => {
+    for (const listener of this.#listeners) listener()
   }
 
   #manager({ connection }: Session): Promise<JetStreamManager> {

@@ -8,8 +8,9 @@ import { checkRisks, type StreamOptions } from './stream.js'
 export interface JetStreamPublisherOptions {
   /**
    * A connection, which stays yours to close; connect with `maxReconnectAttempts: -1`, or it gives up for good after a
-   * longer outage. Or a function that connects: called when a connection is needed and again when it is closed for good,
-   * and closed with the relay.
+   * longer outage. Or a function that connects: called when a connection is needed, again when it is closed for good or
+   * half open, and closed with the relay. The client's `reconnectTimeWait` (by default 2000) and `timeout` (20000) should
+   * be well below `publishTimeoutMs`: such as 250 and 2000.
    */
   readonly connection: Connection
   readonly stream: StreamOptions
@@ -37,12 +38,21 @@ export interface JetStreamPublisherOptions {
   readonly window?: number
   /** Bytes of event data in flight at a time; a single event may be larger. @default 8388608, 8 MiB */
   readonly windowBytes?: number
-  /** How long to wait for an acknowledgement before the event counts as unknown and is sent again. @default 5000 */
+  /**
+   * Within so long of the end of an outage events are acknowledged again, if the connection's options allow it. An event
+   * without an acknowledgement after nine tenths of it is unknown, and sent again unless it is found at the end of the
+   * stream; a server that is not heard of for five eighths counts as gone. A round trip must take less than half of it.
+   * Milliseconds.
+   *
+   * @default 5000
+   */
   readonly publishTimeoutMs?: number
 }
 
 export type ResolvedOptions = Required<Omit<JetStreamPublisherOptions, 'subject'>> & {
   readonly subject: JetStreamPublisherOptions['subject']
+  /** How long an acknowledgement is waited for: what is left of the publish timeout is for beginning anew. Milliseconds. */
+  readonly ackTimeoutMs: number
 }
 
 /** @throws `ERR_OUTBOX_OPTION_INVALID` */
@@ -68,7 +78,8 @@ export function resolveOptions(options: JetStreamPublisherOptions): ResolvedOpti
   }
   const { subjectPrefix = encodeToken(stream.name.toLowerCase()) } = options
   checkSubjectPrefix('subjectPrefix', subjectPrefix)
-  return { connection, stream, ordering, subject, subjectPrefix, ...numbers }
+  const ackTimeoutMs = Math.ceil(0.9 * numbers.publishTimeoutMs)
+  return { connection, stream, ordering, subject, subjectPrefix, ...numbers, ackTimeoutMs }
 }
 
 /** One token, and no path. */

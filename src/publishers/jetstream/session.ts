@@ -2,6 +2,7 @@ import { type NatsConnection, PermissionViolationError, type Status } from '@nat
 import { type AckHandlers, AckInbox } from './ack-inbox.js'
 import { denial, unavailable } from './broker-errors.js'
 import type { Entry } from './open-page.js'
+import { Pulse } from './pulse.js'
 
 type Unavailable = ReturnType<typeof unavailable>
 
@@ -11,6 +12,16 @@ type Unavailable = ReturnType<typeof unavailable>
  */
 export type LossListener = (error: Unavailable, subject?: string) => void
 
+export interface SessionOptions {
+  /** Until an acknowledgement is given up. Milliseconds. */
+  readonly ackTimeoutMs: number
+  /** Within which a server that says nothing is noticed. Milliseconds. */
+  readonly publishTimeoutMs: number
+  readonly handlers: AckHandlers<Entry>
+  /** Hears that it is up again. */
+  readonly onAvailable: () => void
+}
+
 /**
  * A connection as the publisher uses it: its inbox, and whether it is up. Events in flight fail as soon as it goes
  * down; the client would let them wait for their timeouts, and what it buffers meanwhile it drops.
@@ -18,15 +29,21 @@ export type LossListener = (error: Unavailable, subject?: string) => void
 export class Session {
   readonly connection: NatsConnection
   readonly inbox: AckInbox<Entry>
+  readonly #pulse: Pulse
+  readonly #onAvailable: () => void
   readonly #status: AsyncIterable<Status>
   readonly #listeners = new Set<LossListener>()
   #connected = true
   /** What the server complained of lately: when it hangs up, this is why. */
   #heard: string | undefined
 
-  constructor(connection: NatsConnection, ackTimeoutMs: number, handlers: AckHandlers<Entry>) {
+  constructor(connection: NatsConnection, options: SessionOptions) {
+    const { ackTimeoutMs, publishTimeoutMs, handlers, onAvailable } = options
     this.connection = connection
     this.inbox = new AckInbox(connection, this.inboxPrefix, ackTimeoutMs, handlers)
+    this.#onAvailable = onAvailable
+    this.#pulse = new Pulse(connection, publishTimeoutMs, () => this.#pulseChanged())
+    this.#pulse.start()
     this.onLoss((error, subject) => {
       if (subject === undefined) this.inbox.failAll(error)
       else this.inbox.fail(error, (entry) => entry.subject === subject)
@@ -41,7 +58,7 @@ export class Session {
   }
 
   get connected(): boolean {
-    return this.#connected && this.usable && !this.connection.isDraining()
+    return this.#connected && !this.silent && this.usable && !this.connection.isDraining()
   }
 
   /** Whether it will do for events to come. If not, another one on the same connection may. */
@@ -49,21 +66,37 @@ export class Session {
     return !this.connection.isClosed() && !this.inbox.closed
   }
 
-  /** Whether the server answers: a connection that is half open says nothing, and looks as if it were up. */
-  async answers(timeoutMs: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, false)
+  /** It looks as if it were up, and the server does not answer. */
+  get silent(): boolean {
+    return this.#pulse.silent
+  }
+
+  /** Resolves when the server answers. @throws `ERR_OUTBOX_UNAVAILABLE` */
+  async answers(): Promise<void> {
+    const answered = this.connection.flush().catch(() => {
+      throw this.trouble()
     })
-    const answered = this.connection.flush().then(
-      () => true,
-      () => false,
-    )
-    return Promise.race([answered, late]).finally(() => clearTimeout(timer))
+    await this.whileUp(answered)
+  }
+
+  /**
+   * What comes of requests: the client would let them wait for their timeouts, though the connection is lost.
+   *
+   * @throws `ERR_OUTBOX_UNAVAILABLE` as soon as it is.
+   */
+  async whileUp<T>(work: Promise<T>): Promise<T> {
+    let forget = () => {}
+    const lost = new Promise<never>((_, reject) => {
+      forget = this.onLoss((error, subject) => {
+        if (subject === undefined) reject(error)
+      })
+    })
+    return Promise.race([work, lost]).finally(forget)
   }
 
   /** Why nothing can be published over it, while it is not connected. */
   trouble(): Unavailable {
+    if (this.silent) return unavailable(SILENCE)
     const deaf = this.#connected && this.inbox.closed
     return unavailable(deaf ? 'acknowledgements cannot be received' : this.#because('not connected to NATS'))
   }
@@ -79,8 +112,19 @@ export class Session {
       if (status.type === 'error') this.#hear(status.error)
       if (status.type === 'disconnect' || status.type === 'close') this.#lost()
       if (status.type === 'ping') this.#heard = undefined
-      if (status.type === 'reconnect') this.#connected = true
+      if (status.type === 'reconnect') this.#restored()
     }
+  }
+
+  #restored(): void {
+    this.#connected = true
+    this.#pulse.start()
+    this.#onAvailable()
+  }
+
+  #pulseChanged(): void {
+    if (this.silent) this.#tell(SILENCE)
+    else this.#onAvailable()
   }
 
   #hear(error: Error): void {
@@ -91,6 +135,7 @@ export class Session {
 
   #lost(): void {
     this.#connected = false
+    this.#pulse.stop()
     this.#tell(this.#because('the connection to NATS was lost'))
   }
 
@@ -106,10 +151,13 @@ export class Session {
   /** Leaves the connection open. */
   close(): void {
     this.#tell('the publisher was closed')
+    this.#pulse.stop()
     this.inbox.close()
     stopIteration(this.#status)
   }
 }
+
+const SILENCE = 'NATS does not answer, though the connection is not closed'
 
 function inboxPrefixOf({ options }: NatsConnection & { options?: { inboxPrefix?: string } }) {
   return options?.inboxPrefix

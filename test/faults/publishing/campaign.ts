@@ -32,6 +32,8 @@ export interface CampaignOptions {
   readonly events: number
   /** Between two transactions of a writer, while the relay publishes. Default: 5. Milliseconds. */
   readonly pauseMs?: number
+  /** Resolves with the next acknowledgement. Default: when the relay says that something is published. */
+  readonly nextAck?: () => Promise<void>
   /** One after the other, spread over the events. */
   readonly troubles: readonly Trouble[]
   readonly config?: Partial<StreamConfig>
@@ -64,10 +66,11 @@ export async function publishThrough(options: CampaignOptions): Promise<Campaign
     batchSize: options.batchSize ?? 20 + random.below(480),
     leaseMs: 2000,
     minBackoffMs: 10,
-    maxBackoffMs: 100,
+    maxBackoffMs: 0.4 * PUBLISH_TIMEOUT,
   })
   const observer = new Observer(relay, patienceMs)
   const { figures, givenUp } = observer
+  const { nextAck = () => observer.published() } = options
   const journal = new Journal()
   // One of their own: theirs does not depend on how the writers fare.
   const chances = new Random(options.seed + 1)
@@ -88,8 +91,9 @@ export async function publishThrough(options: CampaignOptions): Promise<Campaign
     const at = options.troubles.map((_, n) => ((n + chances.next()) / (options.troubles.length + 1)) * events)
     for (const [n, { name, befall }] of options.troubles.entries()) {
       await scene.until(() => figures.published >= at[n]!)
+      observer.troubleBegins()
       await befall(scene)
-      observer.troubleIsOver(name)
+      observer.troubleIsOver(name, nextAck())
     }
   }
 
@@ -101,6 +105,7 @@ export async function publishThrough(options: CampaignOptions): Promise<Campaign
   try {
     // One long window, and many short ones.
     await writeEvents(open.db, journal, random, Math.floor(events / 2), async () => {})
+    observer.begin()
     await relay.start()
     const writing = writeEvents(open.db, journal, random, Math.ceil(events / 2), () => sleep(pauseMs))
     await Promise.all([writing, makeTrouble().catch(unlessGivenUp)])
@@ -120,7 +125,7 @@ function makePublisher(options: CampaignOptions, random: Random) {
   const { servers, stream, ordering, config = {}, allow = [] } = options
   const make = options.makePublisher ?? jetStreamPublisher
   return make({
-    connection: () => connect({ servers, ...IMPATIENT }),
+    connection: () => connect({ servers, ...RECOMMENDED }),
     stream: { name: stream, create: config, allow },
     ordering,
     publishTimeoutMs: PUBLISH_TIMEOUT,
@@ -128,11 +133,9 @@ function makePublisher(options: CampaignOptions, random: Random) {
   })
 }
 
-/** A client that soon gives up a connection which is half open. */
-const IMPATIENT = {
+/** What the README recommends, for this publish timeout. */
+const RECOMMENDED = {
   maxReconnectAttempts: -1,
-  reconnectTimeWait: 20,
-  timeout: 1000,
-  pingInterval: 100,
-  maxPingOut: 3,
+  reconnectTimeWait: 0.05 * PUBLISH_TIMEOUT,
+  timeout: 0.4 * PUBLISH_TIMEOUT,
 }

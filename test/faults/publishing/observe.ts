@@ -11,8 +11,8 @@ export interface Figures {
   fenced: number
   /** Events that another stream got. */
   astray: number
-  /** The longest time from the end of a trouble of each name to the next acknowledgement. Milliseconds. */
-  readonly recoveryMs: Record<string, number>
+  /** Times from the end of a trouble of each name to the next acknowledgement. Milliseconds. */
+  readonly recoveriesMs: Record<string, number[]>
   /** What a relay was doing that was given up. */
   givenUp?: RelayStatus
 }
@@ -25,49 +25,84 @@ export class Observer {
     interrupted: 0,
     fenced: 0,
     astray: 0,
-    recoveryMs: {},
+    recoveriesMs: {},
   }
-  readonly #patience: NodeJS.Timeout
+  readonly #patienceMs: number
+  #patience: NodeJS.Timeout | undefined
   readonly #givenUp = new AbortController()
-  #trouble: { readonly name: string; readonly overAt: number } | undefined
+  readonly #relay: Relay
+  #troubles = 0
 
   /** @param patienceMs after which a relay is given up that publishes nothing. */
   constructor(relay: Relay, patienceMs: number) {
     const { figures } = this
-    this.#patience = setTimeout(() => {
-      figures.givenUp = relay.status()
-      this.#givenUp.abort()
-    }, patienceMs)
+    this.#relay = relay
+    this.#patienceMs = patienceMs
     relay.on('published', ({ count, duplicates }) => {
       figures.published += count
       figures.duplicates += duplicates
-      this.#patience.refresh()
-      this.#recovered()
+      this.#patience?.refresh()
     })
     relay.on('paused', ({ error }) => {
       figures.pauses++
-      if (/connection to NATS was lost|no acknowledgement/.test(error.message)) figures.interrupted++
+      if (/connection to NATS was lost|no acknowledgement|does not answer/.test(error.message))
+        figures.interrupted++
       if ('code' in error && error.code === 'ERR_OUTBOX_FENCED') figures.fenced++
     })
+  }
+
+  /** The relay is going to be started. */
+  begin(): void {
+    this.#patience = setTimeout(() => {
+      this.figures.givenUp = this.#relay.status()
+      this.#givenUp.abort()
+    }, this.#patienceMs)
   }
 
   get givenUp(): AbortSignal {
     return this.#givenUp.signal
   }
 
-  troubleIsOver(name: string): void {
-    this.#trouble = { name, overAt: performance.now() }
+  /** Resolves when the relay says that something is published. */
+  published(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = this.#relay.on('published', () => {
+        end()
+        resolve()
+      })
+    })
   }
 
-  #recovered(): void {
-    if (this.#trouble === undefined) return
-    const { name, overAt } = this.#trouble
-    const { recoveryMs } = this.figures
-    recoveryMs[name] = Math.max(recoveryMs[name] ?? 0, Math.round(performance.now() - overAt))
-    this.#trouble = undefined
+  /** A recovery that meets another trouble is not counted. */
+  troubleBegins(): void {
+    this.#troubles++
+  }
+
+  /** @param nextAck resolves with the next acknowledgement. */
+  troubleIsOver(name: string, nextAck: Promise<void>): void {
+    const overAt = performance.now()
+    const trouble = this.#troubles
+    void nextAck.then(() => {
+      if (trouble !== this.#troubles) return
+      const { recoveriesMs } = this.figures
+      recoveriesMs[name] ??= []
+      recoveriesMs[name].push(performance.now() - overAt)
+    })
   }
 
   end(): void {
     clearTimeout(this.#patience)
   }
+}
+
+/** How long recoveries took, for people: the median, the 99th percentile, the longest. Milliseconds. */
+export function recoveryTimes({ recoveriesMs }: Pick<Figures, 'recoveriesMs'>): Record<string, string> {
+  const named = [...Object.entries(recoveriesMs), ['all', Object.values(recoveriesMs).flat()] as const]
+  return Object.fromEntries(
+    named.map(([name, times]) => {
+      const sorted = times.toSorted((a, b) => a - b)
+      const at = (share: number) => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? 0)
+      return [name, `${sorted.length}: ${at(0.5)}, ${at(0.99)}, ${at(1)}`]
+    }),
+  )
 }

@@ -33,8 +33,11 @@ export interface Trouble {
   befall(scene: Scene): Promise<void>
 }
 
-/** Of the relay: some troubles are shorter, others longer. Milliseconds. */
-export const PUBLISH_TIMEOUT = 300
+/**
+ * Of the relay: some troubles are shorter, others longer. Long enough that a machine which has much to do is not taken
+ * for a broker in trouble. Milliseconds.
+ */
+export const PUBLISH_TIMEOUT = 1000
 
 /** Events of a burst. */
 export const BURST = 200
@@ -102,7 +105,7 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
         const { random } = scene
         await inMidst(scene)
         proxy.delay(random.below(PUBLISH_TIMEOUT))
-        await sleep(random.below(2 * PUBLISH_TIMEOUT))
+        await sleep(random.below(1.5 * PUBLISH_TIMEOUT))
         proxy.delay(0)
       },
     },
@@ -112,7 +115,7 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
         const { random } = scene
         await inMidst(scene)
         proxy.hold(...random.pick([['toServer'], ['toClient'], ['toServer', 'toClient']] as const))
-        await sleep(random.below(3 * PUBLISH_TIMEOUT))
+        await sleep(random.below(1.5 * PUBLISH_TIMEOUT))
         proxy.release()
       },
     },
@@ -129,7 +132,7 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
         const { random } = scene
         await inMidst(scene)
         proxy.loseAcks(true)
-        await sleep(random.below(2 * PUBLISH_TIMEOUT))
+        await sleep(random.below(1.5 * PUBLISH_TIMEOUT))
         proxy.loseAcks(false)
       },
     },

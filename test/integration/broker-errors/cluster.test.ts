@@ -30,7 +30,8 @@ describeWithNatsServer('a relay on a cluster', () => {
       },
       class: 'unavailable',
       relay: 'waits',
-      operator: /no acknowledgement within 400 ms|no stream listens: SHOP|cannot look up stream SHOP/,
+      operator:
+        /no acknowledgement within 360 ms|NATS does not answer|no stream listens: SHOP|cannot look up stream SHOP/,
     },
   ])
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RecordedEvent } from '../../../events/domain-event.js'
 import { assertRejects, assertSame } from '../assertions.js'
 import type { Case } from '../conformance-case.js'
@@ -73,6 +74,30 @@ export const outageCases: readonly Case[] = [
       await rig.expectAcknowledged(...pages)
       await publisher.deliver(pages.flatMap(({ outcome }) => outcome.unacknowledged))
       await rig.expectStored(pages.flatMap(({ events }) => events))
+    },
+  },
+  {
+    name: 'tells when the destination is available again, and nobody who has ended it, if it tells at all',
+    needs: ['outage'],
+    run: async (rig) => {
+      const publisher = await rig.start()
+      let told = 0
+      const end = publisher.publisher.onAvailable?.(() => told++)
+      if (end === undefined) return
+      const goThrough = async () => {
+        const restore = await rig.outage()
+        await publisher.publish(rig.log.events(10, 2))
+        assert.equal(told, 0, 'it tells in an outage that the destination is available')
+        await restore()
+      }
+      await goThrough()
+      for (; told === 0; await sleep(5)) rig.deadline.check('an outage whose end it does not tell of')
+      end()
+      told = 0
+      await publisher.restart()
+      await goThrough()
+      await publisher.restart()
+      assert.equal(told, 0, 'it tells somebody who has ended it')
     },
   },
   {

@@ -1,0 +1,51 @@
+/** It tells of the end of an outage at the wrong time, or the wrong ones. */
+import { ModelPublisher } from '../model-publisher.js'
+import type { Mutant } from './mutant.js'
+
+const tells = 'tells when the destination is available again, and nobody who has ended it, if it tells at all'
+
+class NeverTells extends ModelPublisher {
+  override onAvailable(): () => void {
+    return () => {}
+  }
+}
+
+class TellsOfTrouble extends ModelPublisher {
+  #listener: (() => void) | undefined
+
+  override onAvailable(listener: () => void): () => void {
+    this.#listener = listener
+    return super.onAvailable(listener)
+  }
+
+  protected override giveUp(trouble: Parameters<ModelPublisher['giveUp']>[0]): void {
+    this.#listener?.()
+    super.giveUp(trouble)
+  }
+}
+
+class TellsForEver extends ModelPublisher {
+  override onAvailable(listener: () => void): () => void {
+    super.onAvailable(listener)
+    return () => {}
+  }
+}
+
+export const availabilityMutants: readonly Mutant[] = [
+  {
+    mutant: 'never tells that its destination is available',
+    publisher: NeverTells,
+    endless: true,
+    caughtBy: { [tells]: /an outage whose end it does not tell of/ },
+  },
+  {
+    mutant: 'tells when an outage begins',
+    publisher: TellsOfTrouble,
+    caughtBy: { [tells]: /it tells in an outage/ },
+  },
+  {
+    mutant: 'goes on telling when nobody listens any more',
+    publisher: TellsForEver,
+    caughtBy: { [tells]: /somebody who has ended it/ },
+  },
+]
