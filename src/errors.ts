@@ -67,6 +67,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_NOTIFICATION_MISSED: { readonly timeoutMs: number }
   /** Another relay has taken over. */
   ERR_OUTBOX_LEASE_LOST: { readonly relay: string }
+  /** Somebody holds the lease of this relay. */
+  ERR_OUTBOX_RELAY_ACTIVE: { readonly relay: string; readonly owner: string }
   /** The relay was stopped before it was done. */
   ERR_OUTBOX_RELAY_STOPPED: { readonly relay: string }
   /** An option that cannot be used. */

@@ -38,12 +38,14 @@ export {
 } from './observability/health-server.js'
 export type { RelayHealthOptions } from './observability/relay-health.js'
 export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
+export { forgetRelay } from './operations/forget-relay.js'
 export {
   type OutboxStatus,
   type OutboxStatusOptions,
   type RelayStatistics,
   readOutboxStatus,
 } from './operations/outbox-status.js'
+export { type PruneOptions, type PruneProgress, pruneOutbox } from './operations/prune-outbox.js'
 export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
 export type {

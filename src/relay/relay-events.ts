@@ -36,6 +36,10 @@ export type RelayEvent =
     }
   /** It works again. */
   | { readonly type: 'resumed'; readonly pausedMs: number }
+  /** Events were deleted that all relays have published, and that are older than `retentionMs`. */
+  | { readonly type: 'pruned'; readonly events: number; readonly durationMs: number }
+  /** They could not be: the log grows. It is tried again within a minute. */
+  | { readonly type: 'pruneFailed'; readonly error: Error }
   /** With `listen`: notifications arrive, so that commits of other processes wake this relay. */
   | { readonly type: 'listening' }
   /** They do not, or no longer: this relay polls, and listens anew in `retryInMs`. */

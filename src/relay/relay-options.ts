@@ -1,4 +1,5 @@
 import { invalidOption } from '../errors.js'
+import { DEFAULT_RETENTION_MS } from '../event-log/retention.js'
 import type { Publisher } from '../publishers/publisher.js'
 import type { AnyOutboxDb } from '../transaction/outbox-db.js'
 
@@ -53,6 +54,12 @@ export interface RelayOptions {
    * @default {}, hold for all
    */
   readonly onRefused?: Readonly<Record<string, 'hold' | 'continue'>>
+  /**
+   * How old events are when they are deleted from the log: by the database's clock, and never before every relay has
+   * published them. `0` deletes them once they are published, `false` keeps them all. Of several relays on one log, the
+   * shortest counts. Milliseconds. @default 604800000, 7 days
+   */
+  readonly retentionMs?: number | false
   /** The pause after a first failure of broker or database, and after an event was refused. Doubles, with jitter. Milliseconds. @default 100 */
   readonly minBackoffMs?: number
   /**
@@ -78,6 +85,7 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
     statementTimeoutMs: 30_000,
     maxAttempts: 5,
     onRefused: {},
+    retentionMs: DEFAULT_RETENTION_MS,
     minBackoffMs: 100,
     maxBackoffMs: 2000,
     ...withoutUndefined(options),
@@ -97,6 +105,11 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   for (const [type, action] of Object.entries(resolved.onRefused))
     if (action !== 'hold' && action !== 'continue')
       throw invalidOption('onRefused', `${type} must be 'hold' or 'continue'`)
+  if (
+    resolved.retentionMs !== false &&
+    !(Number.isInteger(resolved.retentionMs) && resolved.retentionMs >= 0)
+  )
+    throw invalidOption('retentionMs', `must be a whole number from 0, or false, not ${resolved.retentionMs}`)
   if (resolved.batchSize > MAX_BATCH_SIZE)
     throw invalidOption('batchSize', `must not be above ${MAX_BATCH_SIZE}`)
   if (resolved.listen && resolved.db['~drizzle-outbox'].listen === undefined)

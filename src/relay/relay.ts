@@ -16,6 +16,7 @@ import {
   resolveRelayOptions,
 } from './relay-options.js'
 import type { RelayState, RelayStatus } from './relay-status.js'
+import { Retention } from './retention.js'
 import { sleep, untilAborted } from './sleep.js'
 import { toError } from './to-error.js'
 
@@ -171,12 +172,14 @@ class LogRelay implements Relay {
     this.#events.emit({ type: 'leaseAcquired', epoch: this.#epoch })
     const { listen } = this.#options.db['~drizzle-outbox']
     const notifications = this.#options.listen && listen ? new Notifications(context, listen) : undefined
+    const { retentionMs } = this.#options
+    const retention = retentionMs === false ? undefined : new Retention(context, retentionMs)
     try {
       await new Leader(context, lease).lead()
     } finally {
       this.#epoch = undefined
       const released = lease.release().catch(() => {}) // it lapses
-      await Promise.all([released, notifications?.end()])
+      await Promise.all([released, notifications?.end(), retention?.end()])
       this.#listening = false
     }
   }
