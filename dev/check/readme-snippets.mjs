@@ -1,4 +1,4 @@
-/** Compiles the TypeScript of README.md and of the examples. */
+/** Compiles the TypeScript of README.md, of docs and of the examples. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +6,7 @@ import { snippetsOf } from './snippets.mjs'
 
 const root = new URL('../../', import.meta.url)
 const folder = new URL('.snippets/', root) // inside the repository, so that packages resolve
-const documents = ['README.md', 'examples/quickstart/README.md']
+const documents = ['README.md', 'docs/metrics.md', 'examples/quickstart/README.md']
 
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder)

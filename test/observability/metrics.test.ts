@@ -73,6 +73,7 @@ describeWithNats('after a run with an outage, lost acknowledgements and a refusa
     const relay = relayOf({
       name: 'shop',
       batchSize: 20,
+      maxAttempts: 100,
       publisher: jetStreamPublisher({
         connection: () => connect({ servers: proxy.url, maxReconnectAttempts: -1, reconnectTimeWait: 20 }),
         stream: { name: stream, create: true, allow: ['max-payload'] },
@@ -113,7 +114,11 @@ describeWithNats('after a run with an outage, lost acknowledgements and a refusa
 
     await streams.update(stream, { max_msg_size: 2000 })
     await record(1, 'x'.repeat(3000))
-    await expect.poll(() => told.refused, patience).toBeGreaterThan(0)
+    await expect.poll(() => told.refused, patience).toBeGreaterThan(1)
+    await expect
+      .poll(async () => (await scrape()).value('outbox_blocked_aggregates', { relay: 'shop' }), patience)
+      .toBe(1)
+    expect((await scrape()).sum('outbox_dead_letters', { relay: 'shop' })).toBe(2) // and the one that waits for it
     await streams.update(stream, { max_msg_size: -1 })
     await relay.drain()
 

@@ -21,6 +21,7 @@ it('has the build, the source that its maps and tables lead to, the migrations, 
     /^dist\/.+\.(js|js\.map|d\.ts)$/,
     /^src\/.+\.ts$/,
     /^drizzle\/\d{4}_[\w-]+\.sql$/,
+    /^docs\/[\w-]+\.md$/,
     /^(README\.md|ARCHITECTURE\.md|CHANGELOG\.md|LICENSE|package\.json)$/,
   ]
   expect(packed.files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([])

@@ -74,6 +74,8 @@ function countPublished(relay: Relay, registry: AnyRegistry): () => void {
     },
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400],
   )
+  const refused = (type: string) =>
+    published.inc({ relay: name, type: types.labelOf(type), result: 'refused' })
   duplicateAcks.inc({ relay: name }, 0)
   const ends = [
     relay.on('published', ({ count, duplicates, durationMs, events }) => {
@@ -86,9 +88,8 @@ function countPublished(relay: Relay, registry: AnyRegistry): () => void {
       const { observe } = latency.labels({ relay: name })
       for (const { occurredAt } of events) observe(Math.max(0, now - occurredAt.getTime()) / 1000)
     }),
-    relay.on('refused', ({ eventType }) =>
-      published.inc({ relay: name, type: types.labelOf(eventType), result: 'refused' }),
-    ),
+    relay.on('refused', ({ eventType }) => refused(eventType)),
+    relay.on('deadLettered', ({ eventType }) => refused(eventType)),
   ]
   return () => {
     for (const end of ends) end()
@@ -102,7 +103,7 @@ function countTroubles(relay: Relay, registry: AnyRegistry): () => void {
   const { name } = relay.status()
   const retries: Counter<'relay' | 'reason'> = counter(registry, {
     name: 'outbox_retries_total',
-    help: 'Failed attempts that were, or will be, followed by another one, by reason',
+    help: 'Failed attempts that are followed by another one, by reason',
     labelNames: ['relay', 'reason'],
   })
   const leaseLost: Counter<'relay'> = counter(registry, {
@@ -113,10 +114,7 @@ function countTroubles(relay: Relay, registry: AnyRegistry): () => void {
   for (const reason of RETRY_REASONS) retries.inc({ relay: name, reason }, 0)
   leaseLost.inc({ relay: name }, 0)
   const ends = [
-    relay.on('paused', (event) => {
-      const reason = reasonOf(event)
-      if (reason !== undefined) retries.inc({ relay: name, reason })
-    }),
+    relay.on('paused', (event) => retries.inc({ relay: name, reason: reasonOf(event) })),
     relay.on('refused', () => retries.inc({ relay: name, reason: 'refused' })),
     relay.on('leaseLost', () => leaseLost.inc({ relay: name })),
   ]
@@ -125,11 +123,9 @@ function countTroubles(relay: Relay, registry: AnyRegistry): () => void {
   }
 }
 
-/** Undefined: an event was refused, which counts by itself. */
-function reasonOf({ by, error }: RelayEventOf<'paused'>): (typeof RETRY_REASONS)[number] | undefined {
+function reasonOf({ by, error }: RelayEventOf<'paused'>): (typeof RETRY_REASONS)[number] {
   if (by === 'database') return 'database'
   if (!isOutboxError(error)) return 'other'
   if (error.code === 'ERR_OUTBOX_UNAVAILABLE') return 'unavailable'
-  if (error.code === 'ERR_OUTBOX_FENCED') return 'fenced'
-  return error.code === 'ERR_OUTBOX_EVENT_REFUSED' ? undefined : 'other'
+  return error.code === 'ERR_OUTBOX_FENCED' ? 'fenced' : 'other'
 }
