@@ -24,6 +24,7 @@ const rooms = {
     'publishers/publisher.ts',
     'relay',
     'operations',
+    'observability',
     'config',
   ],
   testing: [

@@ -16,6 +16,15 @@ export interface OutboxConfig {
   /** Where the relay publishes to. A new one for each call; the relay closes it. */
   readonly publisher: () => Awaitable<Publisher>
   readonly relay?: WorkerOptions
+  /** Answers probes and scrapes while the relay runs: `/healthz`, `/readyz`, and `/metrics` if `prom-client` is installed. */
+  readonly metrics?: MetricsConfig
+}
+
+export interface MetricsConfig {
+  /** Such as 9464. 0: a free one, which the log tells. */
+  readonly port: number
+  /** The address to listen on. It answers whoever asks, so keep it from the outside. @default '127.0.0.1' */
+  readonly host?: string
 }
 
 export interface ClosableDb {
@@ -49,6 +58,7 @@ type Awaitable<T> = T | Promise<T>
  *       stream: { name: 'SHOP', create: true },
  *     }),
  *   relay: { name: 'shop' },
+ *   metrics: { port: 9464 },
  * })
  * ```
  */

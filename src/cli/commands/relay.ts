@@ -8,6 +8,7 @@ import { print, printJson } from '../output/stdout.js'
 import { duration, plural } from '../output/units.js'
 import { milliseconds } from '../parsers.js'
 import { configOption, type SessionOptions, withSession } from '../session.js'
+import { type MetricsFlags, metricsOptions, startMetrics } from '../worker/metrics-server.js'
 import { logRelay } from '../worker/relay-log.js'
 import {
   blame,
@@ -17,7 +18,7 @@ import {
   workerOptions,
 } from '../worker/worker-settings.js'
 
-interface RelayCommandOptions extends SessionOptions, WorkerFlags {
+interface RelayCommandOptions extends SessionOptions, WorkerFlags, MetricsFlags {
   readonly once?: true
   readonly timeout?: number
 }
@@ -33,6 +34,7 @@ Run as many as you like: one of a name leads, the others take over when it is go
   options: [
     configOption,
     ...workerOptions,
+    ...metricsOptions,
     new Option('--once', 'end when everything that is committed now is published'),
     new Option('--timeout <duration>', 'with --once: fail after so long, such as 5m').argParser(milliseconds),
   ],
@@ -51,7 +53,12 @@ Run as many as you like: one of a name leads, the others take over when it is go
         createRelay({ db: session.db, publisher, ...settings }),
       )
       logRelay(relay, context.log)
-      await (options.once ? drain(relay, options, context, timeoutMs) : work(relay, context, timeoutMs))
+      if (options.once) await drain(relay, options, context, timeoutMs)
+      else {
+        const server = await startMetrics(relay, options, session.config.metrics, context.log)
+        await work(relay, context, timeoutMs)
+        await server?.close()
+      }
       return EXIT.ok
     }),
 }

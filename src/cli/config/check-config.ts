@@ -1,4 +1,4 @@
-import type { OutboxConfig, WorkerOptions } from '../../config/index.js'
+import type { MetricsConfig, OutboxConfig, WorkerOptions } from '../../config/index.js'
 import { UsageError } from '../exit-codes.js'
 
 type Kind = 'string' | 'number' | 'boolean' | 'function' | 'object'
@@ -8,6 +8,12 @@ const CONFIG_FIELDS: Fields<OutboxConfig> = {
   db: ['function', 'a function that returns what withOutbox(…) gives, or { db, close }'],
   publisher: ['function', 'a function that returns a publisher, such as () => jetStreamPublisher({ … })'],
   relay: ['object', 'an object, such as { name: "shop" }'],
+  metrics: ['object', 'an object, such as { port: 9464 }'],
+}
+
+const METRICS_FIELDS: Fields<MetricsConfig> = {
+  port: ['number', 'a number from 0 to 65535'],
+  host: ['string', 'an address, such as "0.0.0.0"'],
 }
 
 const RELAY_FIELDS: Fields<WorkerOptions> = {
@@ -38,8 +44,10 @@ export function checkConfig(config: unknown, file: string): OutboxConfig {
   if (typeof config !== 'object' || config === null)
     throw new UsageError(`${file} must have a default export: export default defineConfig({ … })`)
   checkFields(config, CONFIG_FIELDS, ['db', 'publisher'], (field) => `${file}: ${field}`)
-  const { relay } = config as OutboxConfig
+  const { relay, metrics } = config as OutboxConfig
   if (relay !== undefined) checkFields(relay, RELAY_FIELDS, [], (field) => `${file}: relay.${field}`)
+  if (metrics !== undefined)
+    checkFields(metrics, METRICS_FIELDS, ['port'], (field) => `${file}: metrics.${field}`)
   return config as OutboxConfig
 }
 

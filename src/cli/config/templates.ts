@@ -46,6 +46,9 @@ export default defineConfig({
     // maxPollMs: 500, // how long an event waits in an idle log, at most
     // stopTimeoutMs: 10_000, // after SIGTERM; less than whoever stops it waits before SIGKILL
   },
+
+  // /healthz and /readyz for probes, and /metrics for Prometheus after \`npm install prom-client\`.
+  // metrics: { port: 9464, host: '0.0.0.0' }, // default: 127.0.0.1 only
 })
 `
 
