@@ -1,7 +1,7 @@
 import type { MetricsConfig, OutboxConfig, WorkerOptions } from '../../config/index.js'
 import { UsageError } from '../exit-codes.js'
 
-type Kind = 'string' | 'number' | 'boolean' | 'function' | 'object'
+type Kind = 'string' | 'number' | 'number or false' | 'boolean' | 'function' | 'object'
 type Fields<T> = Record<keyof T, readonly [kind: Kind, allowed: string]>
 
 const CONFIG_FIELDS: Fields<OutboxConfig> = {
@@ -28,6 +28,7 @@ const RELAY_FIELDS: Fields<WorkerOptions> = {
   statementTimeoutMs: ['number', 'a number of milliseconds'],
   maxAttempts: ['number', 'a number of attempts'],
   onRefused: ['object', 'an object, such as { "order.viewed": "continue" }'],
+  retentionMs: ['number or false', 'a number of milliseconds, or false to keep everything'],
   minBackoffMs: ['number', 'a number of milliseconds'],
   maxBackoffMs: ['number', 'a number of milliseconds'],
   stopTimeoutMs: ['number', 'a number of milliseconds'],
@@ -70,6 +71,7 @@ function checkFields<T>(
 }
 
 function isOf(kind: Kind, value: unknown): boolean {
+  if (kind === 'number or false') return value === false || typeof value === 'number'
   return typeof value === kind && value !== null
 }
 

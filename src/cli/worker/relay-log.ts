@@ -28,6 +28,8 @@ const ENTRIES: { readonly [T in RelayEventType]: ((event: RelayEventOf<T>) => En
     { by, attempt, retryInMs, ...codeOf(error) },
   ],
   resumed: ({ pausedMs }) => ['info', `goes on after ${duration(pausedMs)}`, { pausedMs }],
+  pruned: undefined,
+  pruneFailed: ({ error }) => ['warn', `could not delete old events: ${error.message}`, codeOf(error)],
   listening: () => ['info', 'listens for commits'],
   listenFailed: ({ error, attempt, retryInMs }) => [
     'warn',
