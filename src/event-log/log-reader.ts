@@ -86,13 +86,8 @@ export class LogReader {
    * @param maxBytes of data; a page is filled by the event that reaches it.
    */
   async readPage(after: number, limit: number, maxBytes = Number.MAX_SAFE_INTEGER): Promise<Page> {
-    const { snapshot } = this.#window()
-    if (this.#checkpoint.replayFrom !== null)
-      return this.#readFilled(this.#replayPage(after, limit, this.#checkpoint.replayFrom), limit, maxBytes)
-    // Everything is news to a relay that has published nothing: the log is read from its beginning.
-    if (after === 0 && snapshot !== NOTHING_PUBLISHED)
-      return this.#readFilled(this.#firstPage(limit), limit, maxBytes)
-    const events = this.#laterPage(after, limit)
+    const events = this.#eventsAfter(after, limit)
+    if (after === 0) return this.#readFilled(events, limit, maxBytes)
     const rows = await query<EventRow>(
       this.#log,
       sql`
@@ -110,12 +105,11 @@ export class LogReader {
     const { page } = this
     const ids = Array.from(messageIds, eventIdOf).filter((id) => id !== undefined)
     if (ids.length === 0) return new Set()
-    const byXid = page === 0 && this.#window().snapshot !== NOTHING_PUBLISHED
     const rows = await query<IdRow>(
       this.#log,
       sql`
         select event.id::text
-        from (${byXid ? this.#firstPage(limit) : this.#laterPage(page, limit)}) event
+        from (${this.#eventsAfter(page, limit)}) event
           join unnest(${`{${ids}}`}::text::uuid[]) as given (id) on given.id = event.id`,
     )
     const toCome = new Set(rows.map(({ id }) => id))
@@ -143,6 +137,14 @@ export class LogReader {
     const events = rows.map((row) => toRecordedEvent(row, this.#source))
     if (replayFrom === null) return events
     return events.map((event) => (event.position < replayFrom ? event : { ...event, redelivery: replays }))
+  }
+
+  #eventsAfter(after: number, limit: number): SQL {
+    const { replayFrom, snapshot } = this.#checkpoint
+    if (replayFrom !== null) return this.#replayPage(after, limit, replayFrom)
+    // Everything is news to a relay that has published nothing: the log is read from its beginning.
+    const isFirst = after === 0 && snapshot !== NOTHING_PUBLISHED
+    return isFirst ? this.#firstPage(limit) : this.#laterPage(after, limit)
   }
 
   /** By the index on xid, so that a window of few events costs little however long the log is. */
