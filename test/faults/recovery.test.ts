@@ -131,7 +131,7 @@ describeWithPrivateNats('a relay that ended in mid-window', (nats) => {
     })
 
     it('is followed by one that waits with what was purged until the server has forgotten it', async () => {
-      const publisher = () => stage.publisher({ ordering }, { duplicate_window: nanos(500) })
+      const publisher = () => stage.publisher({ ordering }, { duplicate_window: nanos(3000) })
       await stage.write(30)
       await interrupted(publisher())
       await stage.streams.purge(stage.stream)

@@ -21,11 +21,9 @@ export const positionAfterLast: Load = async (log, claim, source) => {
     openWindow: async () => (await readAfter(log, last, 1)).length > 0,
     readPage: async (after, limit) => {
       const rows = await readAfter(log, after, limit)
-      read = Number(rows.at(-1)?.position ?? read)
-      return pageOf(
-        rows.map((row) => toRecordedEvent(row, source)),
-        limit,
-      )
+      const events = rows.map((row) => toRecordedEvent(row, source))
+      read = events.at(-1)?.position ?? read
+      return pageOf(events, limit)
     },
     checkpoint: save,
     closeWindow: () => save({ position: read }),
