@@ -29,6 +29,7 @@ export class Handover {
   readonly #signal: AbortSignal
   #recovered: RecoveredEvents
   #state: string | undefined
+  #unsure: { readonly error: unknown } | undefined
 
   constructor(context: RelayContext, lease: Lease, reader: LogReader, refusals: Refusals) {
     this.#context = context
@@ -102,7 +103,7 @@ export class Handover {
     missing: readonly RecordedEvent[],
     options: Pick<PublishOptions, 'fresh' | 'outcomesSeen'>,
   ): Promise<Outcome> {
-    this.#lease.assertSure()
+    this.#assertSure()
     const startedAt = performance.now()
     const { passed } = this.#recovered
     const { state, ...outcome } = await this.#publish(missing, options)
@@ -117,6 +118,17 @@ export class Handover {
     this.#signal.throwIfAborted()
     this.#state = state ?? this.#state
     return passed && state !== undefined ? { ...outcome, state } : outcome
+  }
+
+  /** No page goes after one that could not, though the lease was renewed meanwhile: it would overtake that one. */
+  #assertSure(): void {
+    if (this.#unsure) throw this.#unsure.error
+    try {
+      this.#lease.assertSure()
+    } catch (error) {
+      this.#unsure = { error }
+      throw error
+    }
   }
 
   /** Hands over again what offers have left, until all of it is acknowledged or set aside. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import { createRelay, memoryPublisher, type RelayOptions } from 'drizzle-outbox'
+import { createRelay, memoryPublisher, type Publisher, type RelayOptions } from 'drizzle-outbox'
 import { jetStreamPublisher } from 'drizzle-outbox/jetstream'
 import pg from 'pg'
-import { expect, it, vi } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import type { EventLog } from '../../src/event-log/database.js'
 import { LogReader } from '../../src/event-log/log-reader.js'
 import { claimRelay } from '../../src/event-log/relay-row.js'
@@ -231,6 +231,25 @@ describeEachDriver('races of a relay', (shop, driver) => {
       }
     },
   )
+
+  it('a page that may not go, for want of a sure lease, is not overtaken by the next', async () => {
+    const { db } = shop()
+    await record(db, 20)
+    const memory = memoryPublisher()
+    const publisher: Publisher = {
+      ...memory,
+      maxOpenPages: 2,
+      publish: (events, options) => memory.publish(events, { ...options, maySend: () => true }),
+    }
+    const relay = createRelay({ db, name: 'unsure', publisher, batchSize: 5, ...quick })
+    // For the first page it is sure, for the second it is not, and then it was renewed.
+    const isSure = vi.spyOn(Lease.prototype, 'isSure').mockReturnValueOnce(true).mockReturnValueOnce(false)
+    onTestFinished(() => isSure.mockRestore())
+    await relay.drain()
+    const positions = memory.recorded.map(({ position }) => position)
+    expect(positions).toEqual(positions.toSorted((a, b) => a - b))
+    expect(new Set(positions).size).toBe(positions.length)
+  })
 
   it('a drain that comes while the relay stops does not leave it running', async () => {
     const relay = createRelay({ db: shop().db, name: 'restless', publisher: memoryPublisher(), ...quick })
