@@ -6,7 +6,7 @@ export interface EventIssue {
 
 /** What each error carries besides its message, by code. */
 export interface OutboxErrorDetails {
-  /** The data does not match the event's schema. */
+  /** The data does not match the event's schema. `issues` is not enumerable: what a schema says may repeat the data. */
   ERR_OUTBOX_EVENT_INVALID: { readonly type: string; readonly issues: readonly EventIssue[] }
   /** The data matches its schema but cannot be stored as JSON without changing it. */
   ERR_OUTBOX_EVENT_NOT_JSON: { readonly type: string; readonly issues: readonly EventIssue[] }
@@ -79,6 +79,8 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_EVENT_REFUSED: { readonly eventId: string; readonly brokerCode?: number }
   /** Relays ended, one after the other, while they published this event. */
   ERR_OUTBOX_RELAY_DIED: { readonly eventId: string }
+  /** A publisher broke its promise: it threw what is none of these errors, or gave no reason. */
+  ERR_OUTBOX_PUBLISHER_FAILED: { readonly publisher: string }
   /** Somebody else has written where only this relay may: another relay of its name, or a stranger. */
   ERR_OUTBOX_FENCED: { readonly stream: string; readonly brokerCode?: number }
   /** The destination does not have any more what it had acknowledged. */
@@ -131,7 +133,7 @@ export function invalidOption(option: string, message: string): OutboxError<'ERR
   return new OutboxError('ERR_OUTBOX_OPTION_INVALID', `${option}: ${message}`, { option })
 }
 
-export function transactionLost(cause?: unknown) {
+export function transactionLost(cause?: Error) {
   return new OutboxError(
     'ERR_OUTBOX_TRANSACTION_LOST',
     'the connection was lost before COMMIT: the server has rolled the transaction back, and no event was stored',

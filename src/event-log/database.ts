@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { OutboxError } from '../errors.js'
+import { ForeignError, safeError } from '../foreign-errors.js'
 import type { BoundStatement } from './statement.js'
 import type { OutboxTables } from './tables.js'
 
@@ -28,7 +29,7 @@ export type TextRow = Readonly<Record<string, string | null>>
 /**
  * Runs a statement and gives its rows, whatever shape the driver returns them in.
  *
- * @throws `ERR_OUTBOX_TABLES_MISSING`; everything else as the driver throws it.
+ * @throws `ERR_OUTBOX_TABLES_MISSING`; everything else as the driver throws it, without the statement and its parameters.
  */
 export function query<R extends TextRow>({ db, tables }: EventLog, statement: SQL): Promise<R[]> {
   return rowsOf(() => db.execute(statement), tables)
@@ -52,7 +53,8 @@ async function rowsOf<R extends object>(run: () => PromiseLike<unknown>, tables:
   try {
     result = await run()
   } catch (error) {
-    throw isMissingTable(error, tables) ? tablesMissing(tables, error) : error
+    if (isMissingTable(error, tables)) throw tablesMissing(tables, error)
+    throw safeError(error)
   }
   // postgres.js gives an array of rows, the others an object that holds one.
   return Array.isArray(result) ? asWritten(result) : (result as { rows: R[] }).rows
@@ -95,15 +97,13 @@ export function isLostConnection(error: unknown): boolean {
 const LOST_CODES = new Set(['ECONNRESET', 'EPIPE', 'CONNECTION_CLOSED', 'CONNECTION_DESTROYED'])
 
 /** In few words: Drizzle's own message is the whole statement with its parameters. */
-export function databaseFailed(cause: unknown) {
-  let root = cause
-  while (root instanceof Error && root.cause instanceof Error) root = root.cause
-  const code = root instanceof Error && 'code' in root ? ` (${root.code})` : ''
-  const message = root instanceof Error && root.message !== '' ? root.message : 'no connection'
-  const state = sqlState(cause)
+export function databaseFailed(error: unknown) {
+  const cause = new ForeignError(error)
+  const { message, code } = cause
+  const state = sqlState(error)
   return new OutboxError(
     'ERR_OUTBOX_DATABASE_FAILED',
-    `the database failed: ${message}${code}`,
+    `the database failed: ${message === '' ? 'no connection' : message}${code === undefined ? '' : ` (${code})`}`,
     state === undefined ? {} : { sqlState: state },
     { cause },
   )
@@ -121,11 +121,11 @@ function isMissingTable(error: unknown, { prefix }: OutboxTables): boolean {
   return false
 }
 
-function tablesMissing({ names }: OutboxTables, cause: unknown) {
+function tablesMissing({ names }: OutboxTables, error: unknown) {
   return new OutboxError(
     'ERR_OUTBOX_TABLES_MISSING',
     `the outbox tables (${names.events}, …) are not in this database: call migrateOutbox(db), or export them from your own schema with \`export * from "drizzle-outbox/schema"\` and migrate`,
     {},
-    { cause },
+    { cause: new ForeignError(error) },
   )
 }

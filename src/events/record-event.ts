@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { OutboxError } from '../errors.js'
+import { safeText } from '../foreign-errors.js'
 import { type AnyEvents, DEFAULT_MAX_EVENT_BYTES, isSchemaVersion, MAX_NAME, MAX_TYPE } from './definition.js'
 import type { DomainEvent } from './domain-event.js'
 import { isStorable } from './json.js'
@@ -104,7 +105,7 @@ function adoptEvent(event: DomainEvent): EventRecord {
     !isSchemaVersion(schemaVersion) ||
     !isTimestamp(occurredAt)
   )
-    throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `not an event: ${String(type)}`, {
+    throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `not an event: ${safeText(String(type))}`, {
       type: String(type),
       issues: [
         {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 as Schema } from '@standard-schema/spec'
-import { type EventIssue, OutboxError } from '../errors.js'
+import { type EventIssue, OutboxError, type OutboxErrorDetails } from '../errors.js'
+import { describeThrown, safeText } from '../foreign-errors.js'
 import type { EventDefinition } from './definition.js'
 import { isTooDeep, jsonIssues } from './json.js'
 
@@ -15,12 +16,11 @@ export function validateData({ type, spec }: EventDefinition, data: unknown): un
   assertJson(type, output)
   const again = validate(type, spec.schema, output, 'the schema does not accept its own output')
   if (!isDeepStrictEqual(output, again))
-    throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `${type}: the schema changes its own output`, {
-      type,
-      issues: [{ message: 'the schema changes its own output', path: [] }],
-    })
+    throw invalid(type, CHANGES_ITS_OUTPUT, [{ message: CHANGES_ITS_OUTPUT, path: [] }])
   return output
 }
+
+const CHANGES_ITS_OUTPUT = 'the schema changes its own output'
 
 /** @throws `ERR_OUTBOX_EVENT_NOT_JSON` when the log would not give it back as it is. */
 export function assertJson(type: string, data: unknown): void {
@@ -44,17 +44,32 @@ function validate(type: string, schema: Schema, data: unknown, complaint: string
   }
   if (!result.issues) return result.value
   const issues = result.issues.map(toEventIssue)
-  const summary = issues.map(({ path, message }) => `${['data', ...path].join('.')}: ${message}`).join('; ')
-  throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `${type}: ${complaint}: ${summary}`, { type, issues })
+  const summary = issues.map((issue) => describe(issue, schema)).join('; ')
+  throw invalid(type, `${complaint}: ${safeText(summary)}`, issues)
+}
+
+/** Where and, if that cannot repeat the data, why: zod says what it expected, others also what they were given. */
+function describe({ path, message }: EventIssue, schema: Schema): string {
+  const where = ['data', ...path].join('.')
+  return schema['~standard'].vendor === 'zod' ? `${where}: ${message}` : where
+}
+
+/** The issues are there for programs, and not enumerable: a log line of the error does not have what they say. */
+function invalid(type: string, message: string, issues: readonly EventIssue[]) {
+  const details = Object.defineProperty({ type }, 'issues', { value: issues })
+  return new OutboxError(
+    'ERR_OUTBOX_EVENT_INVALID',
+    `${type}: ${message}`,
+    details as OutboxErrorDetails['ERR_OUTBOX_EVENT_INVALID'],
+  )
 }
 
 function runSchema(type: string, schema: Schema, data: unknown) {
   try {
     return schema['~standard'].validate(data)
   } catch (cause) {
-    const message = `the schema threw: ${cause instanceof Error ? cause.message : String(cause)}`
-    const issues = [{ message, path: [] }]
-    throw new OutboxError('ERR_OUTBOX_EVENT_INVALID', `${type}: ${message}`, { type, issues }, { cause })
+    const message = `the schema threw ${describeThrown(cause)}`
+    throw invalid(type, message, [{ message, path: [] }])
   }
 }
 

@@ -2,12 +2,12 @@ import type { LogReader } from '../event-log/log-reader.js'
 import type { RecordedEvent } from '../events/domain-event.js'
 import type { PublishOptions, PublishOutcome } from '../publishers/publisher.js'
 import type { Lease } from './lease.js'
+import { publisherFailed, publisherThrew } from './publisher-failed.js'
 import { RESEND_HORIZON, RecoveredEvents } from './recovered-events.js'
 import type { Refusals } from './refusals.js'
 import type { RelayContext } from './relay-context.js'
 import { publishedEvent } from './relay-events.js'
 import { untilAborted } from './sleep.js'
-import { toError } from './to-error.js'
 
 /** A page in the publisher's hands. */
 export interface Offer {
@@ -56,7 +56,7 @@ export class Handover {
         return await untilAborted(this.#prepare(unsettled), this.#signal)
       } catch (error) {
         this.#signal.throwIfAborted()
-        await this.#pause(toError(error))
+        await this.#pause(publisherThrew(this.#context.options.publisher.name, error))
         await this.#lease.confirm() // an operator may have asked for a replay, which fences whoever leads
       }
     }
@@ -198,7 +198,8 @@ export class Handover {
       const published = options.publisher.publish(events, { signal: this.#signal, maySend, ...how })
       return await untilAborted(published, aborting)
     } catch (error) {
-      return { unacknowledged: events, duplicates: 0, refused: [], failure: toError(error) }
+      const failure = publisherThrew(options.publisher.name, error)
+      return { unacknowledged: events, duplicates: 0, refused: [], failure }
     }
   }
 
@@ -211,7 +212,7 @@ export class Handover {
   #unexplained(): Error {
     this.#lease.assertSure()
     const { name } = this.#context.options.publisher
-    return new Error(`publisher ${name} left events unacknowledged and gave no reason`)
+    return publisherFailed(name, 'left events unacknowledged and gave no reason')
   }
 }
 

@@ -1,5 +1,6 @@
 import type { OutboxError } from '../errors.js'
 import type { RecordedEvent } from '../events/domain-event.js'
+import { describeThrown } from '../foreign-errors.js'
 
 /** What a relay tells about itself. Metrics, logs and progress all come from these. */
 export type RelayEvent =
@@ -102,5 +103,5 @@ export class RelayEvents {
 }
 
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error), { type: 'OutboxRelayListenerError' })
+  process.emitWarning(`a listener threw ${describeThrown(error)}`, { type: 'OutboxRelayListenerError' })
 }

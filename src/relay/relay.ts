@@ -3,10 +3,12 @@ import { hostname } from 'node:os'
 import { isOutboxError, type OutboxError } from '../errors.js'
 import { pingDatabase } from '../event-log/database.js'
 import { checkDatabase } from '../event-log/preflight.js'
+import { safeError } from '../foreign-errors.js'
 import type { Outbox } from '../transaction/outbox-db.js'
 import { Leader } from './leader.js'
 import { Lease } from './lease.js'
 import { Notifications } from './notifications.js'
+import { publisherThrew } from './publisher-failed.js'
 import { RelayContext, relayStopped } from './relay-context.js'
 import { type RelayEventOf, RelayEvents, type RelayEventType } from './relay-events.js'
 import {
@@ -18,7 +20,6 @@ import {
 import type { RelayState, RelayStatus } from './relay-status.js'
 import { Retention } from './retention.js'
 import { sleep, untilAborted } from './sleep.js'
-import { toError } from './to-error.js'
 
 /** Publishes the log. It never ends the process, installs no signal handlers and logs nothing: listen with `on`. */
 export interface Relay extends AsyncDisposable {
@@ -137,7 +138,8 @@ class LogRelay implements Relay {
     try {
       await untilAborted(options.publisher.prepare({ leaseMs: options.leaseMs, signal }), signal)
     } catch (error) {
-      if (!isOutboxError(error) || error.code !== 'ERR_OUTBOX_UNAVAILABLE') throw error
+      if (isOutboxError(error) && error.code === 'ERR_OUTBOX_UNAVAILABLE') return
+      throw publisherThrew(options.publisher.name, error)
     }
   }
 
@@ -150,7 +152,7 @@ class LogRelay implements Relay {
       try {
         await this.#seekLease(context)
       } catch (error) {
-        await this.#recover(context, toError(error))
+        await this.#recover(context, safeError(error))
       }
     }
     forgetCommits()

@@ -1,7 +1,7 @@
 import { type Pruned, pruneBatch } from '../event-log/retention.js'
+import { safeError } from '../foreign-errors.js'
 import type { RelayContext } from './relay-context.js'
 import { sleep } from './sleep.js'
-import { toError } from './to-error.js'
 
 /**
  * Deletes what has served its time, beside a relay that leads: a batch at a time, with pauses as long as the batches
@@ -46,7 +46,7 @@ export class Retention {
     try {
       pruned = await pruneBatch(log, this.#after, this.#retentionMs)
     } catch (error) {
-      if (!this.#context.stopping.aborted) events.emit({ type: 'pruneFailed', error: toError(error) })
+      if (!this.#context.stopping.aborted) events.emit({ type: 'pruneFailed', error: safeError(error) })
       return undefined
     }
     const durationMs = performance.now() - startedAt

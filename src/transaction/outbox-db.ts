@@ -59,7 +59,7 @@ export interface OutboxOptions {
    * @default false
    */
   readonly notify?: boolean
-  /** Errors of `afterCommit` functions. @default `process.emitWarning` */
+  /** Errors of `afterCommit` functions. @default `process.emitWarning`, without their messages */
   readonly onAfterCommitError?: (error: unknown) => void
 }
 

@@ -6,6 +6,7 @@ import type { BoundStatement } from '../event-log/statement.js'
 import type { OutboxTables } from '../event-log/tables.js'
 import { checkMetadata, type Metadata } from '../events/metadata.js'
 import type { EventRecord } from '../events/record-event.js'
+import { ForeignError } from '../foreign-errors.js'
 import { type Connection, UNWATCHED } from './drivers/connection.js'
 import { type DrizzleTransaction, isDriverError } from './drivers/drizzle-database.js'
 import { checkVersions, type Flushed, flushEvents, NOTHING_FLUSHED, versionOf } from './flush.js'
@@ -169,7 +170,7 @@ export class UnitOfWork {
     const unheard = this.#connection.lost || !isRefusal(error)
     if (this.#phase === 'committing' && this.storedEvents && unheard) {
       this.#phase = 'in doubt'
-      return commitUnknown(this.trace, error)
+      return commitUnknown(this.trace, new ForeignError(error))
     }
     const committing = this.#phase === 'committing'
     this.end()
@@ -177,7 +178,9 @@ export class UnitOfWork {
     // What the callback threw, if it has ended: the driver's error is sometimes that of the ROLLBACK after it.
     const { error: cause, ours } = this.#failure ?? { error, ours: true }
     const lost = this.#failure === undefined ? isLostConnection(error) : this.#connection.lost
-    return lost && (ours || isDriverError(cause)) && !isRefusal(cause) ? transactionLost(cause) : cause
+    return lost && (ours || isDriverError(cause)) && !isRefusal(cause)
+      ? transactionLost(new ForeignError(cause))
+      : cause
   }
 
   /** COMMIT was sent, and nobody knows what became of it. */
@@ -206,7 +209,7 @@ function isRefusal(error: unknown): boolean {
   return isOutboxError(error) || (sqlState(error) !== undefined && !isConnectionFailure(error))
 }
 
-function commitUnknown({ transactionId, eventId }: Trace, cause: unknown) {
+function commitUnknown({ transactionId, eventId }: Trace, cause: Error) {
   return new OutboxError(
     'ERR_OUTBOX_COMMIT_UNKNOWN',
     'the connection was lost while COMMIT ran, so the transaction may or may not have been committed; await resolveCommit(error) to find out',

@@ -2,6 +2,7 @@ import { invalidOption } from '../errors.js'
 import { resolveTables } from '../event-log/tables.js'
 import type { Metadata } from '../events/metadata.js'
 import { isUriReference } from '../events/uri.js'
+import { describeThrown } from '../foreign-errors.js'
 import { CommitNotifier } from './commit-notifier.js'
 import { CommitSignal } from './commit-signal.js'
 import { driverOf } from './drivers/driver-of.js'
@@ -100,5 +101,6 @@ function report(error: unknown, listener: (error: unknown) => unknown): void {
 }
 
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error), { type: 'OutboxAfterCommitError' })
+  const message = `after a COMMIT: ${describeThrown(error)}; onAfterCommitError is given the error itself`
+  process.emitWarning(message, { type: 'OutboxAfterCommitError' })
 }

@@ -5,6 +5,7 @@ import {
   TimeoutError,
 } from '@nats-io/transport-node'
 import { OutboxError } from '../../errors.js'
+import { ForeignError, safeText } from '../../foreign-errors.js'
 
 /** Why an event was not stored: the destination's trouble, the event's own, or that of a relay that is behind. */
 export type PublishError =
@@ -44,7 +45,7 @@ export function brokerError(
 function fenced(stream: string, description: string, brokerCode: number) {
   return new OutboxError(
     'ERR_OUTBOX_FENCED',
-    `somebody else has written to stream ${stream}, which ordering "stream" keeps to one relay: ${description}`,
+    `somebody else has written to stream ${stream}, which ordering "stream" keeps to one relay: ${safeText(description)}`,
     { stream, brokerCode },
   )
 }
@@ -52,9 +53,9 @@ function fenced(stream: string, description: string, brokerCode: number) {
 export function refused(eventId: string, reason: string, brokerCode?: number, cause?: unknown) {
   return new OutboxError(
     'ERR_OUTBOX_EVENT_REFUSED',
-    `event ${eventId} was refused: ${reason}`,
+    `event ${eventId} was refused: ${safeText(reason)}`,
     { eventId, ...(brokerCode === undefined ? {} : { brokerCode }) },
-    cause === undefined ? {} : { cause },
+    cause === undefined ? {} : { cause: new ForeignError(cause) },
   )
 }
 
@@ -62,9 +63,9 @@ export function unavailable(reason: string, options: { brokerCode?: number; caus
   const { brokerCode, cause } = options
   return new OutboxError(
     'ERR_OUTBOX_UNAVAILABLE',
-    reason,
+    safeText(reason),
     brokerCode === undefined ? {} : { brokerCode },
-    cause === undefined ? {} : { cause },
+    cause === undefined ? {} : { cause: new ForeignError(cause) },
   )
 }
 

@@ -1,12 +1,9 @@
-import { inspect } from 'node:util'
-import type { NatsConnection } from '@nats-io/transport-node'
+import { errors, type NatsConnection } from '@nats-io/transport-node'
+import { describeThrown, isThrownBy } from '../../foreign-errors.js'
 import { reasonOf, unavailable } from './broker-errors.js'
 
 /** A connection, which stays its owner's to close, or a function that makes one whenever it is needed. */
 export type Connection = NatsConnection | (() => Promise<NatsConnection>)
-
-/** Of an address such as `nats://user:password@host`, which errors about addresses repeat. */
-const USER_INFO = /:\/\/[^/\n]+@/g
 
 /** Gives the connection, makes another when it was closed for good, and closes those that it made. */
 export class ConnectionSource {
@@ -35,7 +32,7 @@ export class ConnectionSource {
       )
     }
     if (this.#made?.isClosed()) this.#connecting = undefined
-    this.#connecting ??= this.#given()
+    this.#connecting ??= connectBy(this.#given)
     this.#made = await this.#within(this.#connecting)
     if (this.#made.isClosed()) throw unavailable('the function for connections gave one that is closed')
     return this.#made
@@ -45,7 +42,10 @@ export class ConnectionSource {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`no connection within ${this.#timeoutMs} ms; the server's log may say why`)),
+        () =>
+          reject(
+            unavailable(`${CANNOT} no connection within ${this.#timeoutMs} ms; the server's log may say why`),
+          ),
         this.#timeoutMs,
       )
     })
@@ -54,10 +54,9 @@ export class ConnectionSource {
     })
     try {
       return await Promise.race([connecting, late])
-    } catch (cause) {
+    } catch (error) {
       connecting.then(this.#onLate, () => {}) // it has failed, or is going to
-      const reason = `cannot connect to NATS: ${reasonOf(cause).replace(USER_INFO, '://')}`
-      throw unavailable(reason, inspect(cause).search(USER_INFO) >= 0 ? {} : { cause })
+      throw error
     } finally {
       clearTimeout(timer)
     }
@@ -80,3 +79,21 @@ export class ConnectionSource {
     this.#made = undefined
   }
 }
+
+async function connectBy(connect: () => Promise<NatsConnection>): Promise<NatsConnection> {
+  try {
+    return await connect()
+  } catch (error) {
+    throw cannotConnect(error)
+  }
+}
+
+const CANNOT = 'cannot connect to NATS:'
+
+function cannotConnect(error: unknown) {
+  const isClients = CLIENT_ERRORS.some((type) => error instanceof type) || isThrownBy('@nats-io', error)
+  if (isClients) return unavailable(`${CANNOT} ${reasonOf(error)}`, { cause: error })
+  return unavailable(`${CANNOT} the function for connections threw ${describeThrown(error)}`)
+}
+
+const CLIENT_ERRORS = Object.values(errors)

@@ -1,7 +1,9 @@
 import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import type { Msg } from '@nats-io/transport-node'
 import { checkSubject, defaultSubject } from '../../cloudevents/subject.js'
+import { isOutboxError } from '../../errors.js'
 import { messageId, type RecordedEvent } from '../../events/domain-event.js'
+import { describeThrown } from '../../foreign-errors.js'
 import type {
   Publisher,
   PublisherContext,
@@ -11,7 +13,7 @@ import type {
   RecoverFrom,
 } from '../publisher.js'
 import type { AckHandlers } from './ack-inbox.js'
-import { type PublishError, unavailable } from './broker-errors.js'
+import { type PublishError, reasonOf, refused, unavailable } from './broker-errors.js'
 import { Chain } from './chain.js'
 import { ConnectionSource } from './connection-source.js'
 import { verifyDuplicate } from './duplicates.js'
@@ -77,8 +79,8 @@ class JetStreamPublisher implements Publisher {
     this.publishTimeoutMs = publishTimeoutMs
     this.#options = options
     this.#source = new ConnectionSource(connection, publishTimeoutMs, this.#tellAvailable)
-    const checked = subject && ((event: RecordedEvent) => checkSubject(subject(event), event))
-    this.#writer = new MessageWriter(stream.name, checked ?? defaultSubject(subjectPrefix))
+    const subjectOf = subject ? subjectBy(subject) : defaultSubject(subjectPrefix)
+    this.#writer = new MessageWriter(stream.name, subjectOf)
     this.#subjects = subject === undefined ? `${subjectPrefix}.>` : undefined
     this.#inbox = {
       answered: (entry, message) => this.#answered(entry, message),
@@ -223,7 +225,7 @@ class JetStreamPublisher implements Publisher {
       const lost = before && lostSince(before, info)
       return lost && unavailable(`stream ${this.#options.stream.name} has lost events: ${lost.text}`)
     } catch (error) {
-      return unavailable(error instanceof Error ? error.message : String(error), { cause: error })
+      return unavailable(reasonOf(error), { cause: error })
     }
   }
 
@@ -266,5 +268,16 @@ class JetStreamPublisher implements Publisher {
     this.#publish = undefined
     this.#known = false
     await this.#source.close()
+  }
+}
+
+function subjectBy(subject: (event: RecordedEvent) => string): typeof subject {
+  return (event) => {
+    try {
+      return checkSubject(subject(event), event)
+    } catch (error) {
+      if (isOutboxError(error)) throw error
+      throw refused(event.id, `the subject function threw ${describeThrown(error)}`)
+    }
   }
 }

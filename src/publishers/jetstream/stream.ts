@@ -10,6 +10,7 @@ import {
 } from '@nats-io/jetstream'
 import { invalidOption, OutboxError } from '../../errors.js'
 import { DEFAULT_MAX_EVENT_BYTES } from '../../events/definition.js'
+import { ForeignError, safeText } from '../../foreign-errors.js'
 import { reasonOf, unavailable } from './broker-errors.js'
 
 const RISKS = ['discard-old', 'memory-storage', 'duplicate-window', 'max-payload', 'lost-events'] as const
@@ -106,7 +107,7 @@ async function createStream(
     })
   } catch (error) {
     if (error instanceof JetStreamApiError)
-      throw unfit(name, [`it cannot be created: ${reasonOf(error)}`], error)
+      throw unfit(name, [`it cannot be created: ${safeText(reasonOf(error))}`], error)
     throw unavailable(`cannot create stream ${name}: ${reasonOf(error)}`, { cause: error })
   }
 }
@@ -186,6 +187,6 @@ function unfit(stream: string, findings: readonly string[], cause?: unknown) {
     'ERR_OUTBOX_STREAM_UNFIT',
     `stream ${stream} cannot be published to safely: ${findings.join('; ')}`,
     { stream, findings },
-    cause === undefined ? {} : { cause },
+    cause === undefined ? {} : { cause: new ForeignError(cause) },
   )
 }

@@ -2,6 +2,7 @@ import { DrizzleQueryError, is } from 'drizzle-orm'
 import { PgDialect } from 'drizzle-orm/pg-core'
 import { invalidOption } from '../../errors.js'
 import type { Database } from '../../event-log/database.js'
+import { ForeignError } from '../../foreign-errors.js'
 import type { RawDb } from '../outbox-db.js'
 
 /** A Drizzle database as it is at run time; what types cannot say in a way that fits both lines. */
@@ -39,7 +40,7 @@ export function checkDrizzleDatabase(db: RawDb): DrizzleDatabase {
 
 /** Whether a statement failed, not the application. */
 export function isDriverError(error: unknown): boolean {
-  return error instanceof DrizzleQueryError
+  return error instanceof DrizzleQueryError || error instanceof ForeignError
 }
 
 // By inheritance, not a proxy: `instanceof`, Drizzle's `is`, `$client` and protected members all work, at no cost.
