@@ -5,6 +5,7 @@ import { deadDiscardCommand } from './commands/dead/discard.js'
 import { deadListCommand } from './commands/dead/list.js'
 import { deadRetryCommand } from './commands/dead/retry.js'
 import { deadShowCommand } from './commands/dead/show.js'
+import { doctorCommand } from './commands/doctor.js'
 import { eventsCommand } from './commands/events.js'
 import { initCommand } from './commands/init.js'
 import { migrateCommand } from './commands/migrate.js'
@@ -26,6 +27,7 @@ const COMMANDS: readonly AnyCommandSpec[] = [
   deadRetryCommand,
   deadDiscardCommand,
   replayCommand,
+  doctorCommand,
 ]
 
 const GROUPS: Readonly<Record<string, string>> = {

@@ -3,6 +3,7 @@ import type { Msg } from '@nats-io/transport-node'
 import { checkSubject, defaultSubject } from '../../cloudevents/subject.js'
 import { messageId, type RecordedEvent } from '../../events/domain-event.js'
 import type {
+  Finding,
   Publisher,
   PublisherContext,
   PublishOptions,
@@ -14,6 +15,7 @@ import type { AckHandlers } from './ack-inbox.js'
 import { type PublishError, unavailable } from './broker-errors.js'
 import { Chain } from './chain.js'
 import { ConnectionSource } from './connection-source.js'
+import { diagnoseStream } from './diagnose.js'
 import { verifyDuplicate } from './duplicates.js'
 import { ingest, knowsFastIngest } from './fast-ingest.js'
 import { HotPages } from './hot-pages.js'
@@ -26,6 +28,7 @@ import { Pipeline } from './pipeline.js'
 import { type Ack, readPubAck } from './pub-ack.js'
 import { Session } from './session.js'
 import { checkStream, findStream } from './stream.js'
+import type { StreamNeeds } from './stream-checks.js'
 import { destinationLost, endOf, formatEnd, lostSince, parseEnd, replayRefused } from './stream-end.js'
 import { readTail } from './tail.js'
 
@@ -144,6 +147,19 @@ class JetStreamPublisher implements Publisher {
       throw unavailable(`stream ${stream.name} is missing`)
   }
 
+  async diagnose({ leaseMs, signal }: PublisherContext): Promise<Finding[]> {
+    const session = await this.#open()
+    await this.#assertAnswers(session)
+    const { stream } = this.#options
+    const info = await findStream(await this.#manager(session), stream.name)
+    signal.throwIfAborted()
+    const { server_name: name, version } = session.connection.info ?? {}
+    return [
+      { check: 'server', level: 'ok', message: `nats-server ${version}, ${name}` },
+      ...diagnoseStream(stream, info, this.#needs(session, leaseMs + this.publishTimeoutMs)),
+    ]
+  }
+
   status() {
     const { ordering, stream } = this.#options
     return { stream: stream.name, ordering, mode: this.#mode }
@@ -195,19 +211,22 @@ class JetStreamPublisher implements Publisher {
   }
 
   async #check(session: Session): Promise<StreamInfo> {
-    const { ordering, stream } = this.#options
-    const { info } = session.connection
-    const found = await checkStream(await this.#manager(session), stream, {
-      known: this.#known,
-      subjects: this.#subjects,
-      exclusive: ordering === 'stream',
-      fastIngest: knowsFastIngest(info?.version),
-      resendMs: this.#resendMs,
-      maxPayload: info?.max_payload ?? 0,
-    })
+    const manager = await this.#manager(session)
+    const found = await checkStream(manager, this.#options.stream, this.#needs(session, this.#resendMs))
     this.#known = true
     this.#checkedAt = performance.now()
     return found
+  }
+
+  #needs({ connection: { info } }: Session, resendMs: number): StreamNeeds {
+    return {
+      known: this.#known,
+      subjects: this.#subjects,
+      exclusive: this.#options.ordering === 'stream',
+      fastIngest: knowsFastIngest(info?.version),
+      resendMs,
+      maxPayload: info?.max_payload ?? 0,
+    }
   }
 
   /**
