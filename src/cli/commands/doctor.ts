@@ -1,3 +1,4 @@
+import { Option } from 'commander'
 import { isOutboxError } from '../../errors.js'
 import type { Finding } from '../../publishers/publisher.js'
 import type { CommandSpec } from '../command.js'
@@ -15,6 +16,7 @@ import { relayNameOf, relayOption } from '../worker/worker-settings.js'
 
 interface DoctorOptions extends SessionOptions {
   readonly relay?: string
+  readonly strict?: true
 }
 
 export const doctorCommand: CommandSpec<DoctorOptions> = {
@@ -24,11 +26,12 @@ export const doctorCommand: CommandSpec<DoctorOptions> = {
 drift, indexes, privileges, row-level security, the sequence, poolers, old transactions, autovacuum, the lease,
 clocks, and the stream's settings. Says of each what it means and what to type. Changes nothing.
 
-Exit code 3 if anything is not in order.`,
-  options: [configOption, relayOption],
+Exit code 3 if there is an error; a warning is something to know.`,
+  options: [configOption, relayOption, new Option('--strict', 'exit code 3 for warnings too')],
   json: true,
   examples: [
     ['doctor', 'before production, and when something is odd'],
+    ['doctor --strict || exit 1', 'in a pipeline'],
     ['doctor --json | jq \'.findings[] | select(.level != "ok")\'', 'what is not in order, for machines'],
   ],
   run: (options, context) =>
@@ -38,7 +41,9 @@ Exit code 3 if anything is not in order.`,
       const findings = areas.flatMap(({ name, findings }) =>
         findings.map((finding) => ({ area: name, ...finding })),
       )
-      const healthy = findings.every(({ level }) => level === 'ok')
+      const healthy = findings.every(
+        ({ level }) => level === 'ok' || (level === 'warning' && !options.strict),
+      )
       if (context.json)
         await printJson({
           relay,
