@@ -149,9 +149,10 @@ class JetStreamPublisher implements Publisher {
 
   async diagnose({ leaseMs, signal }: PublisherContext): Promise<Finding[]> {
     const session = await this.#open()
-    await this.#assertAnswers(session)
+    await session.answers()
     const { stream } = this.#options
-    const info = await findStream(await this.#manager(session), stream.name)
+    const finding = this.#manager(session).then((manager) => findStream(manager, stream.name))
+    const info = await session.whileUp(finding)
     signal.throwIfAborted()
     const { server_name: name, version } = session.connection.info ?? {}
     return [
