@@ -5,9 +5,12 @@ import { deadDiscardCommand } from './commands/dead/discard.js'
 import { deadListCommand } from './commands/dead/list.js'
 import { deadRetryCommand } from './commands/dead/retry.js'
 import { deadShowCommand } from './commands/dead/show.js'
+import { doctorCommand } from './commands/doctor.js'
 import { eventsCommand } from './commands/events.js'
+import { forgetCommand } from './commands/forget.js'
 import { initCommand } from './commands/init.js'
 import { migrateCommand } from './commands/migrate.js'
+import { pruneCommand } from './commands/prune.js'
 import { relayCommand } from './commands/relay.js'
 import { replayCommand } from './commands/replay.js'
 import { sqlCommand } from './commands/sql.js'
@@ -26,6 +29,9 @@ const COMMANDS: readonly AnyCommandSpec[] = [
   deadRetryCommand,
   deadDiscardCommand,
   replayCommand,
+  pruneCommand,
+  forgetCommand,
+  doctorCommand,
 ]
 
 const GROUPS: Readonly<Record<string, string>> = {

@@ -58,10 +58,29 @@ export interface Publisher {
    * @returns a function that ends it.
    */
   onAvailable?(listener: () => void): () => void
+  /**
+   * For `drizzle-outbox doctor`: everything about the destination that matters for the promises, in good order or not.
+   * Changes nothing. Left out by publishers that have nothing to say.
+   *
+   * @throws `ERR_OUTBOX_UNAVAILABLE`
+   */
+  diagnose?(context: PublisherContext): Promise<readonly Finding[]>
   /** For `relay.status()`: how it publishes at the moment. */
   status?(): Readonly<Record<string, unknown>>
   /** Frees what the publisher itself has opened. */
   close(): Promise<void>
+}
+
+/** One thing that was looked at. */
+export interface Finding {
+  /** What it is, in few words: `duplicate window`. */
+  readonly check: string
+  /** `error`: promises are broken, or the relay does not start. `warning`: it may become one. */
+  readonly level: 'ok' | 'warning' | 'error'
+  /** What was found, and what that means. */
+  readonly message: string
+  /** What to do, as it is typed where it can be. Left out where nothing is to be done. */
+  readonly remedy?: string
 }
 
 export interface PublisherContext {

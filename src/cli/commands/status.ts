@@ -74,7 +74,9 @@ function problemsOfRelay(relay: RelayStatistics, maxAgeMs: number): string[] {
       `${plural(deadLetters, 'dead letter')}: \`npx drizzle-outbox dead list --relay ${name}\` shows them`,
     )
   if (relay.holdsRetentionBack)
-    problems.push('old events stay in the log for it: start it, or forget it if it is gone for good')
+    problems.push(
+      `old events stay in the log for it: start it, or \`npx drizzle-outbox forget ${name}\` if it is gone for good`,
+    )
   return problems
 }
 

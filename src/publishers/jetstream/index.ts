@@ -2,4 +2,5 @@
 export { encodeToken } from '../../cloudevents/percent-encoding.js'
 export { jetStreamPublisher } from './jetstream-publisher.js'
 export type { JetStreamPublisherOptions } from './options.js'
-export type { StreamOptions, StreamRisk } from './stream.js'
+export type { StreamOptions } from './stream.js'
+export type { StreamRisk } from './stream-checks.js'

@@ -5,6 +5,7 @@ import { isOutboxError } from '../../errors.js'
 import { messageId, type RecordedEvent } from '../../events/domain-event.js'
 import { describeThrown } from '../../foreign-errors.js'
 import type {
+  Finding,
   Publisher,
   PublisherContext,
   PublishOptions,
@@ -16,6 +17,7 @@ import type { AckHandlers } from './ack-inbox.js'
 import { type PublishError, reasonOf, refused, unavailable } from './broker-errors.js'
 import { Chain } from './chain.js'
 import { ConnectionSource } from './connection-source.js'
+import { diagnoseStream } from './diagnose.js'
 import { verifyDuplicate } from './duplicates.js'
 import { ingest, knowsFastIngest } from './fast-ingest.js'
 import { HotPages } from './hot-pages.js'
@@ -28,6 +30,7 @@ import { Pipeline } from './pipeline.js'
 import { type Ack, readPubAck } from './pub-ack.js'
 import { Session } from './session.js'
 import { checkStream, findStream } from './stream.js'
+import type { StreamNeeds } from './stream-checks.js'
 import { destinationLost, endOf, formatEnd, lostSince, parseEnd, replayRefused } from './stream-end.js'
 import { readTail } from './tail.js'
 
@@ -146,6 +149,20 @@ class JetStreamPublisher implements Publisher {
       throw unavailable(`stream ${stream.name} is missing`)
   }
 
+  async diagnose({ leaseMs, signal }: PublisherContext): Promise<Finding[]> {
+    const session = await this.#open()
+    await session.answers()
+    const { stream } = this.#options
+    const finding = this.#manager(session).then((manager) => findStream(manager, stream.name))
+    const info = await session.whileUp(finding)
+    signal.throwIfAborted()
+    const { server_name: name, version } = session.connection.info ?? {}
+    return [
+      { check: 'server', level: 'ok', message: `nats-server ${version}, ${name}` },
+      ...diagnoseStream(stream, info, this.#needs(session, leaseMs + this.publishTimeoutMs)),
+    ]
+  }
+
   status() {
     const { ordering, stream } = this.#options
     return { stream: stream.name, ordering, mode: this.#mode }
@@ -197,19 +214,22 @@ class JetStreamPublisher implements Publisher {
   }
 
   async #check(session: Session): Promise<StreamInfo> {
-    const { ordering, stream } = this.#options
-    const { info } = session.connection
-    const found = await checkStream(await this.#manager(session), stream, {
-      known: this.#known,
-      subjects: this.#subjects,
-      exclusive: ordering === 'stream',
-      fastIngest: knowsFastIngest(info?.version),
-      resendMs: this.#resendMs,
-      maxPayload: info?.max_payload ?? 0,
-    })
+    const manager = await this.#manager(session)
+    const found = await checkStream(manager, this.#options.stream, this.#needs(session, this.#resendMs))
     this.#known = true
     this.#checkedAt = performance.now()
     return found
+  }
+
+  #needs({ connection: { info } }: Session, resendMs: number): StreamNeeds {
+    return {
+      known: this.#known,
+      subjects: this.#subjects,
+      exclusive: this.#options.ordering === 'stream',
+      fastIngest: knowsFastIngest(info?.version),
+      resendMs,
+      maxPayload: info?.max_payload ?? 0,
+    }
   }
 
   /**

@@ -1,25 +1,15 @@
 import {
-  DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamManager,
-  RetentionPolicy,
   StorageType,
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream'
 import { invalidOption, OutboxError } from '../../errors.js'
-import { DEFAULT_MAX_EVENT_BYTES } from '../../events/definition.js'
 import { ForeignError, safeText } from '../../foreign-errors.js'
 import { reasonOf, unavailable } from './broker-errors.js'
-
-const RISKS = ['discard-old', 'memory-storage', 'duplicate-window', 'max-payload', 'lost-events'] as const
-
-/**
- * What weakens a promise, and you may accept: settings of the stream, and `lost-events`, to go on with a stream that has
- * lost events which it had acknowledged, or was created anew. The lost ones are not published again.
- */
-export type StreamRisk = (typeof RISKS)[number]
+import { RISKS, STREAM_CHECKS, type StreamNeeds, type StreamRisk } from './stream-checks.js'
 
 /** @throws `ERR_OUTBOX_OPTION_INVALID` for a risk that there is not, which would accept nothing. */
 export function checkRisks(allow: readonly string[]): void {
@@ -42,20 +32,6 @@ export interface StreamOptions {
   readonly allow?: readonly StreamRisk[]
 }
 
-export interface StreamNeeds {
-  /** What the stream's subjects must cover, if it is known. */
-  readonly subjects: string | undefined
-  /** How long after a first attempt the same event may be sent again by a relay's successor. */
-  readonly resendMs: number
-  readonly maxPayload: number
-  /** The server knows fast ingest: a stream that is created allows it. */
-  readonly fastIngest: boolean
-  /** Nobody else may write to the stream. */
-  readonly exclusive: boolean
-  /** The stream was there before. To create it anew would hide that its events are gone. */
-  readonly known: boolean
-}
-
 /**
  * Finds the stream, or creates it, and checks that it keeps what it acknowledges.
  *
@@ -67,14 +43,8 @@ export async function checkStream(
   needs: StreamNeeds,
 ): Promise<StreamInfo> {
   const info = (await findStream(manager, options.name)) ?? (await createStream(manager, options, needs))
-  const findings = findingsOf(info.config, needs).filter(
-    ({ risk }) => !options.allow?.some((id) => id === risk),
-  )
-  if (findings.length > 0)
-    throw unfit(
-      options.name,
-      findings.map(({ text }) => text),
-    )
+  const findings = findingsOf(info.config, needs, options.allow ?? [])
+  if (findings.length > 0) throw unfit(options.name, findings)
   return info
 }
 
@@ -112,74 +82,12 @@ async function createStream(
   }
 }
 
-interface Finding {
-  readonly risk: StreamRisk | undefined
-  readonly text: string
-}
-
-/** What would make JetStream acknowledge an event that it does not keep, or store one twice. */
-function findingsOf(config: StreamConfig, needs: StreamNeeds): Finding[] {
-  const findings: Finding[] = []
-  const report = (risk: StreamRisk | undefined, text: string) => findings.push({ risk, text })
-
-  if (config.no_ack) report(undefined, 'no_ack: it acknowledges nothing')
-  if (config.sealed) report(undefined, 'sealed: it takes no messages')
-  if (config.mirror) report(undefined, 'mirror: it takes no messages of its own')
-  if (config.retention !== RetentionPolicy.Limits)
-    report(
-      undefined,
-      `retention ${config.retention}: it drops acknowledged events that no consumer asks for; use limits`,
-    )
-  if (config.max_msgs_per_subject > 0)
-    report(undefined, 'max_msgs_per_subject: it drops earlier events of a subject')
-  if (
-    needs.subjects !== undefined &&
-    !config.subjects?.some((subject) => covers(subject, needs.subjects ?? ''))
-  )
-    report(undefined, `its subjects (${config.subjects?.join(', ')}) do not cover ${needs.subjects}`)
-  if (needs.exclusive) {
-    if (config.sources?.length) report(undefined, 'sources: other streams write to it')
-    const { subjects } = needs
-    if (subjects !== undefined && !config.subjects?.every((subject) => covers(subjects, subject)))
-      report(
-        undefined,
-        `its subjects (${config.subjects?.join(', ')}) go beyond ${subjects}: ordering "stream" needs a stream to itself`,
-      )
-  }
-  if (config.discard === DiscardPolicy.Old && (config.max_msgs > 0 || config.max_bytes > 0))
-    report(
-      'discard-old',
-      'discard old with max_msgs or max_bytes: when full it drops the oldest events unread',
-    )
-  if (config.storage === StorageType.Memory)
-    report('memory-storage', 'memory storage: a restart of the server loses acknowledged events')
-  if (config.duplicate_window / 1e6 < needs.resendMs)
-    report(
-      'duplicate-window',
-      `duplicate_window ${config.duplicate_window / 1e6} ms: an event may be sent again after ${needs.resendMs} ms`,
-    )
-  const largest = DEFAULT_MAX_EVENT_BYTES + HEADER_ALLOWANCE
-  const limit = config.max_msg_size > 0 ? Math.min(config.max_msg_size, needs.maxPayload) : needs.maxPayload
-  if (limit < largest)
-    report(
-      'max-payload',
-      `a message may have ${limit} bytes, an event up to ${largest}: raise the limit, or lower maxEventBytes of every definition and allow max-payload`,
-    )
-  return findings
-}
-
-/** What an event's headers may need on top of its data: JetStream takes no more. */
-const HEADER_ALLOWANCE = 64 * 1024
-
-/** Whether every subject that matches `wanted` matches `pattern`. */
-function covers(pattern: string, wanted: string): boolean {
-  const [tokens, needed] = [pattern.split('.'), wanted.split('.')]
-  for (const [index, token] of tokens.entries()) {
-    if (token === '>') return needed.length > index
-    if (needed[index] === undefined || needed[index] === '>') return false
-    if (token !== '*' && token !== needed[index]) return false
-  }
-  return tokens.length === needed.length
+/** What is wrong with it and is not accepted. */
+function findingsOf(config: StreamConfig, needs: StreamNeeds, allow: readonly StreamRisk[]): string[] {
+  return STREAM_CHECKS.flatMap(({ risk, problem }) => {
+    const found = problem(config, needs)
+    return found === undefined || (risk !== undefined && allow.includes(risk)) ? [] : [found]
+  })
 }
 
 function unfit(stream: string, findings: readonly string[], cause?: unknown) {

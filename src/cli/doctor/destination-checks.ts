@@ -1,0 +1,22 @@
+import type { Finding } from '../../publishers/publisher.js'
+import { createRelay } from '../../relay/relay.js'
+import type { Session } from '../session.js'
+import { blame, resolveWorker } from '../worker/worker-settings.js'
+
+/** What the publisher says of where events go, and whether a relay could be made of the settings. */
+export async function checkDestination(session: Session, signal: AbortSignal): Promise<Finding[]> {
+  const publisher = await session.createPublisher()
+  try {
+    const settings = resolveWorker({}, session.config.relay)
+    blame({}, session.file, () => createRelay({ db: session.db, publisher, ...settings }))
+    const { leaseMs = 15_000 } = settings
+    const found = await publisher.diagnose?.({ leaseMs, signal })
+    return [
+      ...(found ?? [
+        { check: 'publisher', level: 'ok', message: `${publisher.name} says nothing of itself` },
+      ]),
+    ]
+  } finally {
+    await publisher.close().catch(() => {})
+  }
+}

@@ -1,0 +1,81 @@
+import { StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
+import type { Finding } from '../publisher.js'
+import type { StreamOptions } from './stream.js'
+import { STREAM_CHECKS, type StreamNeeds } from './stream-checks.js'
+
+/** What there is to say of a stream: all that would be refused, and what no relay can see to. */
+export function diagnoseStream(
+  { name, allow = [], create = false }: StreamOptions,
+  info: StreamInfo | undefined,
+  needs: StreamNeeds,
+): Finding[] {
+  if (info === undefined) return [missing(name, create !== false)]
+  const { config } = info
+  const findings = STREAM_CHECKS.map(({ name: check, risk, ...of }): Finding => {
+    const problem = of.problem(config, needs)
+    if (problem === undefined) return { check, level: 'ok', message: of.describe(config, needs) }
+    if (risk !== undefined && allow.includes(risk))
+      return { check, level: 'ok', message: `${problem}; accepted by stream: { allow: ['${risk}'] }` }
+    const remedy = of.remedy(config, needs)
+    const typed = 'edit' in remedy ? `nats stream edit ${name} ${remedy.edit}` : remedy.advice
+    return { check, level: 'error', message: problem, remedy: typed }
+  })
+  return [...findings, replicasOf(config), syncOf(config)]
+}
+
+function missing(name: string, create: boolean): Finding {
+  return create
+    ? {
+        check: 'stream',
+        level: 'ok',
+        message: `there is no stream ${name} yet: the relay makes it when it starts`,
+      }
+    : {
+        check: 'stream',
+        level: 'error',
+        message: `there is no stream ${name}: the relay does not start`,
+        remedy: `nats stream add ${name}, or stream: { name: '${name}', create: true }`,
+      }
+}
+
+function replicasOf({ name, num_replicas: replicas }: StreamConfig): Finding {
+  if (replicas > 1)
+    return { check: 'replicas', level: 'ok', message: `${replicas}: it survives the loss of a server` }
+  return {
+    check: 'replicas',
+    level: 'warning',
+    message:
+      '1: when its server is gone nothing can be published, and when the disk is gone so are the events',
+    remedy: `nats stream edit ${name} --replicas 3, in a cluster`,
+  }
+}
+
+/** The server does not tell a client how often it syncs. */
+function syncOf({
+  storage,
+  num_replicas: replicas,
+  persist_mode,
+}: StreamConfig & { persist_mode?: string }): Finding {
+  const check = 'sync to disk'
+  if (storage === StorageType.Memory) return { check, level: 'ok', message: 'memory storage has none' }
+  if (persist_mode === 'async')
+    return {
+      check,
+      level: 'error',
+      message: 'persist_mode async: it acknowledges events before they are written, and a crash loses them',
+      remedy: 'a stream keeps its persist_mode: make another one without',
+    }
+  if (replicas > 1)
+    return {
+      check,
+      level: 'ok',
+      message: 'by the server, some time after the acknowledgement; other replicas have it',
+    }
+  return {
+    check,
+    level: 'warning',
+    message:
+      'nats-server acknowledges before it syncs, every two minutes unless it is told otherwise: a power failure loses what was acknowledged since; the relay notices, and waits for you',
+    remedy: 'jetstream { sync_interval: always } in the configuration of nats-server, or replicas',
+  }
+}
