@@ -103,7 +103,9 @@ function declaredValues(paths: readonly Entry[]): Record<string, string[]> {
 describe('drizzle-outbox/events', () => {
   it('knows nothing but Node.js at run time', async () => {
     const { reached, imports } = await bundle(`export * from 'drizzle-outbox/events'`, { external: [] })
-    expect(reached.filter((module) => !/^dist\/(events\/.+|errors|foreign-errors)\.js$/.test(module))).toEqual([])
+    expect(
+      reached.filter((module) => !/^dist\/(events\/.+|errors|foreign-errors)\.js$/.test(module)),
+    ).toEqual([])
     expect(imports.filter((path) => !builtinModules.includes(path.replace('node:', '')))).toEqual([])
   })
 
@@ -117,7 +119,9 @@ describe('drizzle-outbox/events', () => {
         else packages.add(fileName)
     }
     expect([...packages]).toEqual(['@standard-schema/spec'])
-    expect([...files].filter((file) => !/^dist\/(events\/.+|errors|foreign-errors)\.d\.ts$/.test(file))).toEqual([])
+    expect(
+      [...files].filter((file) => !/^dist\/(events\/.+|errors|foreign-errors)\.d\.ts$/.test(file)),
+    ).toEqual([])
   })
 })
 
@@ -147,7 +151,9 @@ describe('what an application bundles', () => {
        console.log(decodeEvent, defineEvents)`,
     )
     console.log(`drizzle-outbox/events: ${size}`)
-    expect(modules.filter((module) => !/^dist\/(events\/.+|errors|foreign-errors)\.js$/.test(module))).toEqual([])
+    expect(
+      modules.filter((module) => !/^dist\/(events\/.+|errors|foreign-errors)\.js$/.test(module)),
+    ).toEqual([])
     expect(modules).toContain('dist/events/define-events.js')
   })
 
