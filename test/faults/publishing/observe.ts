@@ -101,7 +101,7 @@ export function recoveryTimes({ recoveriesMs }: Pick<Figures, 'recoveriesMs'>): 
   return Object.fromEntries(
     named.map(([name, times]) => {
       const sorted = times.toSorted((a, b) => a - b)
-      const at = (share: number) => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? 0)
+      const at = (share: number) => Math.round(sorted[Math.ceil(share * (sorted.length - 1))] ?? 0)
       return [name, `${sorted.length}: ${at(0.5)}, ${at(0.99)}, ${at(1)}`]
     }),
   )
