@@ -1,6 +1,6 @@
 /** A whole stream, read back. */
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { connect, nanos } from '@nats-io/transport-node'
 
 export interface StoredMessage {
   readonly sequence: number
@@ -14,11 +14,15 @@ export async function readStream(servers: string | string[], stream: string): Pr
   try {
     const manager = await jetstreamManager(connection)
     const { state } = await manager.streams.info(stream)
-    const { name } = await manager.consumers.add(stream, { ack_policy: AckPolicy.None, mem_storage: true })
+    const { name } = await manager.consumers.add(stream, {
+      ack_policy: AckPolicy.None,
+      mem_storage: true,
+      inactive_threshold: nanos(PATIENCE_MS), // by itself it is gone when a busy machine does not ask for five seconds
+    })
     const consumer = await jetstream(connection).consumers.get(stream, name)
     const messages: StoredMessage[] = []
     while (messages.length < state.messages) {
-      const batch = await consumer.fetch({ max_messages: 5000, expires: 5000 })
+      const batch = await consumer.fetch({ max_messages: 5000, expires: PATIENCE_MS })
       for await (const { seq, subject, headers, data } of batch) {
         const all = (headers?.keys() ?? []).map((key) => [key, headers?.values(key) ?? []])
         messages.push({
@@ -35,3 +39,5 @@ export async function readStream(servers: string | string[], stream: string): Pr
     await connection.close()
   }
 }
+
+const PATIENCE_MS = 60_000
