@@ -49,7 +49,7 @@ const rooms = {
 const packages = {
   'drizzle-orm': ['event-log', 'transaction/drivers'],
   postgres: ['transaction/drivers'],
-  '@opentelemetry': ['transaction/trace-context.ts'],
+  '@opentelemetry': ['transaction/trace-context.ts', 'observability/trace-relay.ts'],
   '@nats-io': ['publishers/jetstream'],
   'prom-client': ['observability/prometheus'],
   commander: ['cli'],

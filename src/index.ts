@@ -36,7 +36,9 @@ export {
   type MetricsSource,
   startHealthServer,
 } from './observability/health-server.js'
+export { type Logger, logRelay } from './observability/log-relay.js'
 export type { RelayHealthOptions } from './observability/relay-health.js'
+export { traceRelay } from './observability/trace-relay.js'
 export { type DeadLetterChoice, type DeadLetterOperations, deadLetters } from './operations/dead-letters.js'
 export { forgetRelay } from './operations/forget-relay.js'
 export {

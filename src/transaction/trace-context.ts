@@ -19,10 +19,10 @@ export function activeTraceContext(): Metadata {
 /** As much as everybody passes on. (W3C Trace Context, "tracestate Limits".) */
 const TRACESTATE = /^[ -~]{1,512}$/
 
-type OpenTelemetry = Pick<typeof import('@opentelemetry/api'), 'trace' | 'isSpanContextValid'>
+type OpenTelemetry = typeof import('@opentelemetry/api')
 
-/** All copies of the package share the active span, so it does not matter which one this is. */
-const openTelemetry: OpenTelemetry | undefined = (() => {
+/** All copies of the package share what is active and registered, so it does not matter which one this is. */
+export const openTelemetry: OpenTelemetry | undefined = (() => {
   try {
     return createRequire(import.meta.url)('@opentelemetry/api')
   } catch {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Option } from 'commander'
+import { traceRelay } from '../../observability/trace-relay.js'
 import { createRelay, type Relay } from '../../relay/relay.js'
 import type { CommandSpec, Context } from '../command.js'
 import { EXIT, Failure } from '../exit-codes.js'
@@ -9,7 +10,7 @@ import { duration, plural } from '../output/units.js'
 import { milliseconds } from '../parsers.js'
 import { configOption, type SessionOptions, withSession } from '../session.js'
 import { type MetricsFlags, metricsOptions, startMetrics } from '../worker/metrics-server.js'
-import { logRelay } from '../worker/relay-log.js'
+import { logWorker } from '../worker/relay-log.js'
 import {
   blame,
   resolveWorker,
@@ -52,7 +53,8 @@ Run as many as you like: one of a name leads, the others take over when it is go
       const relay = blame(options, session.file, () =>
         createRelay({ db: session.db, publisher, ...settings }),
       )
-      logRelay(relay, context.log)
+      logWorker(relay, context.log)
+      traceRelay(relay)
       if (options.once) await drain(relay, options, context, timeoutMs)
       else {
         const server = await startMetrics(relay, options, session.config.metrics, context.log)
