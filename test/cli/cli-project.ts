@@ -79,6 +79,10 @@ export class RunningCli {
     await expect.poll(look, { timeout: 30_000, interval: 10 }).toMatch(pattern)
   }
 
+  get stderr(): string {
+    return this.#output.stderr
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
   }

@@ -1,13 +1,10 @@
 /** `drizzle-outbox relay` as a process: what it publishes, and how it ends. */
 import { connect } from '@nats-io/transport-node'
-import { drizzle } from 'drizzle-orm/node-postgres'
-import { migrateOutbox, withOutbox } from 'drizzle-outbox'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { orderEvents } from '../support/drivers.js'
 import { describeWithNats, freshDatabase } from '../support/servers.js'
 import { readStream } from '../support/stream.js'
 import { type CliProject, createCliProject } from './cli-project.js'
+import { openTestLog } from './test-log.js'
 
 let project: CliProject
 const closing: (() => Promise<unknown>)[] = []
@@ -19,30 +16,21 @@ afterAll(async () => {
   for (const close of closing.reverse()) await close()
 })
 
-/** A database of a test's own, with events of so many orders. */
+/** A log with one event of each of so many orders. */
 async function openLog(orders: number) {
-  const { url, drop } = await freshDatabase()
-  const client = new pg.Pool({ connectionString: url, max: 2 })
-  closing.push(drop, () => client.end())
-  const db = withOutbox(drizzle({ client }), { source: '/shop' })
-  await migrateOutbox(db)
-  const record = (id: string) =>
-    db.transaction(async (tx) => tx.outbox.add(orderEvents.placed(id, { total: 1 })))
-  for (let id = 1; id <= orders; id++) await record(String(id))
-  const stored = async () => {
-    const { rows } = await client.query('select owner, next, epoch from outbox_relays')
-    return rows
-  }
-  return { env: { DATABASE_URL: url }, record, stored }
+  const log = await openTestLog()
+  closing.push(log.close)
+  await log.record(...Array.from({ length: orders }, (_, i) => String(i + 1)))
+  return log
 }
 
 describe('relay --once', () => {
   it('publishes what is there, says how much, and ends', async () => {
-    const { env, stored } = await openLog(3)
+    const { env, relays } = await openLog(3)
     const { code, stdout, stderr } = await project.run(['relay', '--once'], env)
     expect(stdout, stderr).toMatch(/^published 3 events in .+\n$/)
     expect(code).toBe(0)
-    expect(await stored()).toMatchObject([{ owner: null, next: null }])
+    expect(await relays()).toMatchObject([{ owner: null, next: null }])
     expect(await project.json(['relay', '--once'], env)).toMatchObject([
       { relay: 'configured', published: 0 },
     ])
@@ -66,7 +54,7 @@ describe('relay --once', () => {
 
 describe('relay', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('finishes what is in flight after one %s', async (signal) => {
-    const { env, stored } = await openLog(2)
+    const { env, relays } = await openLog(2)
     const worker = project.start(['relay'], { ...env, TEST_PUBLISHER: 'slow' })
     await worker.wrote('stderr', /in hand: 2/)
     worker.kill(signal)
@@ -75,21 +63,21 @@ describe('relay', () => {
     expect(code, stderr).toBe(0)
     expect(stdout).toBe('')
     expect(stderr).toContain('published 2 events')
-    expect(await stored()).toMatchObject([{ owner: null, next: null }])
+    expect(await relays()).toMatchObject([{ owner: null, next: null }])
   })
 
   it.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const)('ends at once after a second %s', async (signal, expected) => {
-    const { env, stored } = await openLog(1)
+    const { env, relays } = await openLog(1)
     const worker = project.start(['relay'], { ...env, TEST_PUBLISHER: 'stuck' })
     await worker.wrote('stderr', /in hand: 1/)
     worker.kill(signal)
     await worker.wrote('stderr', /once more to end at once/)
     worker.kill(signal)
     expect((await worker.ended).code).toBe(expected)
-    expect(await stored()).not.toMatchObject([{ next: null }])
+    expect(await relays()).not.toMatchObject([{ next: null }])
   })
 
   it('fails at once where the tables are missing, so that a supervisor sees it', async () => {
@@ -113,6 +101,35 @@ describe('relay', () => {
       .map((line) => JSON.parse(line))
     for (const entry of lines)
       expect(entry).toMatchObject({ time: expect.any(String), level: expect.any(String), relay: 'audit' })
+  })
+})
+
+describe('health and metrics', () => {
+  it('are answered where it is told to, and are gone with it', async () => {
+    const { env } = await openLog(1)
+    const worker = project.start(['relay', '--metrics-port', '0', '--json'], env)
+    await worker.wrote('stderr', /"url":"[^"]+"/)
+    await worker.wrote('stderr', /leads/)
+    const url = /"url":"([^"]+)"/.exec(worker.stderr)?.[1]
+    const get = async (path: string) => (await fetch(`${url}${path}`)).text()
+    expect(JSON.parse(await get('/healthz'))).toEqual({ alive: true })
+    await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 20_000 }).toBe(200)
+    await expect
+      .poll(() => get('/metrics'), { timeout: 20_000 })
+      .toContain('outbox_relay_published_total{relay="configured",type="order.placed"')
+    worker.kill('SIGTERM')
+    expect((await worker.ended).code).toBe(0)
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow()
+  })
+
+  it('are refused, with the reason, where they cannot be', async () => {
+    const { env } = await openLog(0)
+    const { code, stderr } = await project.run(
+      ['relay', '--metrics-port', '1', '--metrics-host', '192.0.2.1'],
+      env,
+    )
+    expect(code).toBe(1)
+    expect(stderr).toContain('cannot answer at 192.0.2.1:1: ')
   })
 })
 

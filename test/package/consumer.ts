@@ -63,7 +63,7 @@ export async function createConsumer(packed: PackedPackage, options: ConsumerOpt
 
 const DATABASE_PACKAGES = [
   ...['pg', 'postgres', '@electric-sql/pglite', '@neondatabase/serverless', '@vercel/postgres'],
-  ...['@nats-io/transport-node', '@nats-io/jetstream', '@types/pg'],
+  ...['@nats-io/transport-node', '@nats-io/jetstream', '@types/pg', 'prom-client'],
 ]
 
 function runNode(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {

@@ -23,9 +23,10 @@ export const pruneCommand: CommandSpec<PruneCommandOptions> = {
 relay that does not run any more has not published. Relays do this by themselves, unless their retentionMs is false.`,
   options: [
     configOption,
-    new Option('--older-than <duration>', 'how old: 7d (default: retentionMs of the configuration, or 7d)')
-      .env('OUTBOX_OLDER_THAN')
-      .argParser(milliseconds),
+    new Option(
+      '--older-than <duration>',
+      'how old: 7d (default: retentionMs of the configuration, or 7d)',
+    ).argParser(milliseconds),
     yesOption,
   ],
   json: true,
@@ -36,7 +37,9 @@ relay that does not run any more has not published. Relays do this by themselves
   run: (options, context) =>
     withSession(options, context, async (session) => {
       const { json, signal } = context
-      const olderThanMs = options.olderThan ?? (session.config.relay?.retentionMs || DEFAULT_RETENTION_MS)
+      const { retentionMs } = session.config.relay ?? {}
+      const configured = typeof retentionMs === 'number' ? retentionMs : DEFAULT_RETENTION_MS
+      const olderThanMs = options.olderThan ?? configured
       const which = olderThanMs === 0 ? 'All events' : `Events older than ${duration(olderThanMs)}`
       await confirm(
         `${which} that every relay has published will be deleted from the log for good.`,

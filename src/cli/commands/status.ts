@@ -39,11 +39,13 @@ refused. Asks the database alone, so it sees relays wherever they run. Exit code
     ['status --json --max-age 30s || alert', 'for a monitor'],
   ],
   run: (options, context) =>
-    withSession(options, context, async ({ db }) => {
+    withSession(options, context, async ({ db, config }) => {
       const { json, signal } = context
       const view = new View()
+      const { retentionMs: configured } = config.relay ?? {}
+      const retentionMs = configured === false ? Number.POSITIVE_INFINITY : configured
       for (;;) {
-        const status = await readOutboxStatus(db)
+        const status = await readOutboxStatus(db, retentionMs === undefined ? {} : { retentionMs })
         const problems = problemsOf(status, options.maxAge)
         if (json) await printJson({ at: new Date().toISOString(), ...status, problems })
         else await view.show(render(status, problems, paintFor(process.stdout)))
