@@ -1,7 +1,7 @@
 /** What is in the package, and what is not. */
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
@@ -22,6 +22,7 @@ it('has the build, the source that its maps and tables lead to, the migrations, 
     /^src\/.+\.ts$/,
     /^drizzle\/\d{4}_[\w-]+\.sql$/,
     /^docs\/[\w-]+\.md$/,
+    /^ops\/[\w-]+\/(Dockerfile|[\w-]+\.(yml|json|service))$/,
     /^(README\.md|ARCHITECTURE\.md|CHANGELOG\.md|LICENSE|package\.json)$/,
   ]
   expect(packed.files.filter((file) => !expected.some((pattern) => pattern.test(file)))).toEqual([])
@@ -97,10 +98,13 @@ function packageOf(specifier: string): string {
 }
 
 it('links from its papers to files that there are', async () => {
-  for (const paper of ['README.md', 'CHANGELOG.md']) {
+  for (const paper of packed.files.filter((file) => /^(docs\/.+|README|CHANGELOG)\.md$/.test(file))) {
     const text = await readFile(join(packed.folder, paper), 'utf8')
     for (const [, path] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g))
-      await expect(readFile(join(repository, path!)), `${paper} links to ${path}`).resolves.toBeDefined()
+      await expect(
+        access(join(repository, dirname(paper), path!)),
+        `${paper} links to ${path}`,
+      ).resolves.toBeUndefined()
   }
 })
 
