@@ -4,9 +4,6 @@ import { type EventLog, query, type TextRow } from './database.js'
 /** Seven days: how long published events stay in the log unless somebody says otherwise. */
 export const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000
 
-/** Rows that one statement looks at: some tens of milliseconds. */
-export const PRUNE_BATCH = 10_000
-
 export interface Pruned {
   /** How many events were deleted. */
   readonly events: number
@@ -19,7 +16,7 @@ export interface Pruned {
 }
 
 /**
- * Deletes events after a position that have served their time, of the next {@link PRUNE_BATCH} in the log: those that
+ * Deletes events after a position that have served their time, of the next 10000 in the log: those that
  * *every* relay has published, by its stored snapshot, and that are older than `olderThanMs` by the database's clock.
  * What an operator has discarded goes with its event. The heads of aggregates stay, or versions would begin anew.
  *
@@ -84,3 +81,6 @@ interface PrunedRow extends TextRow {
   readonly last: string | null
   readonly waits: string | null
 }
+
+/** Some tens of milliseconds. */
+const PRUNE_BATCH = 10_000

@@ -51,7 +51,7 @@ export async function makeRandomLog(db: Db, random: Random): Promise<LogState> {
     const from = Math.max(random.below(snapshots.length), random.below(snapshots.length))
     const next = random.chance(0.4) ? (snapshots[from + random.below(snapshots.length - from)] ?? null) : null
     const replayFrom = random.chance(0.3) ? 1 + random.below(rows.length) : null
-    const [foreign, otherKind] = [random.chance(0.1), random.chance(0.05)]
+    const [foreign, otherKind] = [random.chance(0.12), random.chance(0.12)]
     await db.execute(sql`
       insert into outbox_relays (name, kind, snapshot, next, page, replay_from, cluster, epoch)
       select ${`relay-${n}`}, ${otherKind ? 'wal' : 'snapshot'}, ${snapshots[from]}, ${next},
