@@ -24,24 +24,34 @@ export interface StepPlan {
   readonly text: string
 }
 
-export function planTransaction(random: Random, aggregates = 20): TransactionPlan {
+export interface Mix {
+  readonly aggregates: number
+  /** The most of a step. */
+  readonly events: number
+  /** The share of steps that others may wait for. */
+  readonly conflicts: number
+}
+
+const CROWDED: Mix = { aggregates: 20, events: 3, conflicts: 0.4 }
+
+export function planTransaction(random: Random, mix = CROWDED): TransactionPlan {
   const early = random.chance(0.5)
   return {
     early,
     earlyMs: early && random.chance(0.5) ? random.below(12) : 0,
-    steps: random.times(1 + random.below(3), () => planStep(random, aggregates)),
+    steps: random.times(1 + random.below(3), () => planStep(random, mix)),
     commitMs: random.chance(0.05) ? 30 + random.below(150) : random.chance(0.5) ? 1 + random.below(10) : 0,
     ends: random.chance(0.85) ? 'commits' : random.chance(0.7) ? 'undone' : 'in conflict',
   }
 }
 
-function planStep(random: Random, aggregates: number): StepPlan {
+function planStep(random: Random, { aggregates, events, conflicts }: Mix): StepPlan {
   return {
     aggregateId: `a${random.below(aggregates)}`,
-    events: 1 + random.below(3),
+    events: 1 + random.below(events),
     how: random.pick(['recorded', 'recorded after add', 'added one by one']),
     savepoint: random.chance(0.75) ? 'none' : random.pick(['released', 'rolled back']),
-    rows: random.chance(0.4) ? random.times(2, () => random.below(STOCK_ROWS)) : [],
+    rows: random.chance(conflicts) ? random.times(2, () => random.below(STOCK_ROWS)) : [],
     waitMs: random.chance(0.3) ? random.below(6) : 0,
     text: `"quoted" ünïcödé 💶 \\ \n${'·'.repeat(random.below(200))}`,
   }

@@ -11,6 +11,10 @@ export class LinkProxy extends TcpProxy {
   readonly #halfOpen = new WeakSet<Wire>()
   #delayMs = 0
 
+  static start(target: number): Promise<LinkProxy> {
+    return new LinkProxy(target).listen()
+  }
+
   /** A slow link: whatever is sent from now on takes so long, each way. */
   delay(ms: number): void {
     this.#delayMs = ms

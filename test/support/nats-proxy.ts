@@ -20,7 +20,7 @@ export class NatsProxy extends LinkProxy {
   #losesAcks = false
   #answer: Answer | undefined
 
-  static start(target: number): Promise<NatsProxy> {
+  static override start(target: number): Promise<NatsProxy> {
     return new NatsProxy(target).listen()
   }
 

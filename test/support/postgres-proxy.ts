@@ -11,7 +11,7 @@ interface Trap {
 export class PostgresProxy extends LinkProxy {
   #trap: Trap | undefined
 
-  static start(target: number): Promise<PostgresProxy> {
+  static override start(target: number): Promise<PostgresProxy> {
     return new PostgresProxy(target).listen()
   }
 

@@ -9,6 +9,7 @@ import { Random } from '../../support/random.js'
 import { freshDatabase } from '../../support/servers.js'
 import { createTables } from '../accounts.js'
 import { findStreamFaults, type StreamFaults } from '../find-stream-faults.js'
+import { IMPATIENT } from '../impatient.js'
 import { Journal } from '../journal.js'
 import { writeEvents } from '../publish-load.js'
 import { readStream } from '../read-stream.js'
@@ -111,13 +112,4 @@ function makePublisher(options: CampaignOptions, random: Random) {
     publishTimeoutMs: PUBLISH_TIMEOUT,
     window: 1 + random.below(256),
   })
-}
-
-/** A client that soon gives up a connection which is half open. */
-const IMPATIENT = {
-  maxReconnectAttempts: -1,
-  reconnectTimeWait: 20,
-  timeout: 1000,
-  pingInterval: 100,
-  maxPingOut: 3,
 }

@@ -13,25 +13,33 @@ export interface Broker {
   readonly proxy: NatsProxy
 }
 
-export interface Scene {
+export interface LinkScene {
   readonly stream: string
   readonly random: Random
-  readonly relay: Relay
   /** Takes the number of events that went elsewhere. */
   astray(count: number): void
 }
 
-export interface Trouble {
+export interface Scene extends LinkScene {
+  readonly relay: Relay
+}
+
+export interface Trouble<S = Scene> {
   readonly name: string
-  befall(scene: Scene): Promise<void>
+  befall(scene: S): Promise<void>
 }
 
 /** Of the relay: some troubles are shorter, others longer. Milliseconds. */
 export const PUBLISH_TIMEOUT = 300
 
 /** Of each kind one. */
-export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
-  const killed: Trouble = {
+export function troublesOf(broker: Broker): readonly Trouble[] {
+  return [...linkTroublesOf(broker), { name: 'relay given up', befall: ({ relay }) => giveUp(relay, 0) }]
+}
+
+/** Those that leave the relay alone. */
+export function linkTroublesOf({ nats, proxy }: Broker): readonly Trouble<LinkScene>[] {
+  const killed: Trouble<LinkScene> = {
     name: 'killed',
     befall: async ({ random }) => {
       await nats.kill()
@@ -41,7 +49,7 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
   }
 
   /** Some messages are answered in the place of the server, which does not get them. */
-  async function answered({ stream, random }: Scene, answer: object): Promise<void> {
+  async function answered({ stream, random }: LinkScene, answer: object): Promise<void> {
     const ours = `${stream.toLowerCase()}.`
     proxy.answer(({ subject }) => (subject.startsWith(ours) && random.chance(0.2) ? answer : undefined))
     await sleep(random.below(PUBLISH_TIMEOUT))
@@ -93,7 +101,6 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
         proxy.loseAcks(false)
       },
     },
-    { name: 'relay given up', befall: ({ relay }) => giveUp(relay, 0) },
     {
       name: 'answered, and not stored',
       befall: (scene) => answered(scene, { stream: scene.stream, seq: 0, duplicate: true }),
