@@ -14,10 +14,11 @@ async function main({ minutes, seed, rate, faults, bug, json }: Options): Promis
   try {
     await using servers = await startServersToKill()
     const report = await runCampaign(servers, {
+      ...bug?.campaign,
+      ...(rate === undefined ? {} : { rate }),
+      ...(faults === undefined ? {} : { faults }),
       strikesMs: minutes * 60_000,
       seed,
-      rate,
-      faults,
       bug,
       follow: (...state) => {
         line = renderProgress(...state)
@@ -35,7 +36,8 @@ async function main({ minutes, seed, rate, faults, bug, json }: Options): Promis
 try {
   const options = parseOptions(process.argv.slice(2))
   if (options.help) console.log(usage)
-  else process.exitCode = await main(options)
+  // Node.js 20 may spin for ever at its own end, over a socket that was reset while it connected.
+  else process.exit(await main(options))
 } catch (error) {
   if (!(error instanceof UsageError)) throw error
   console.error(`${error.message}\n\n${usage}`)

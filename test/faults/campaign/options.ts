@@ -6,7 +6,7 @@ import { namesOfFaults } from './strike.js'
 export interface Options {
   readonly minutes: number
   readonly seed: number
-  readonly rate: number
+  readonly rate: number | undefined
   readonly faults: readonly string[] | undefined
   readonly bug: Bug | undefined
   /** A file for the report. */
@@ -24,7 +24,7 @@ log holds, what the streams hold. It passes if no event is lost, duplicated, out
   --seed S       decides what is written and which faults come when (default: any)
   --rate N       events per second, at most (default 1500)
   --only NAMES   faults that are to come, separated by commas
-  --bug NAME     seeds a bug into relays and writers, which the campaign must then find
+  --bug NAME     seeds a bug into relays and writers; --only and --rate are then what it is weak to
   --json FILE    also writes the report there
   --help         print this
 
@@ -49,7 +49,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     minutes: positive('minutes', minutes),
     seed: seed === undefined ? Date.now() % 1_000_000 : positive('seed', seed),
-    rate: positive('rate', rate),
+    rate: rate === undefined ? undefined : positive('rate', rate),
     faults,
     bug: found,
     json,
@@ -70,7 +70,7 @@ function parse(args: readonly string[]) {
       options: {
         minutes: { type: 'string', default: '2' },
         seed: { type: 'string' },
-        rate: { type: 'string', default: '1500' },
+        rate: { type: 'string' },
         only: { type: 'string' },
         bug: { type: 'string' },
         json: { type: 'string' },

@@ -42,15 +42,17 @@ function seeding({ name, changes }: Bug): Plugin {
   return {
     name,
     setup: (bundle) => {
-      for (const { file, find, replace } of changes) {
-        const path = join(root, 'src', file)
-        bundle.onLoad({ filter: new RegExp(`/src/${file.replaceAll('.', '\\.')}$`) }, async () => {
-          const source = await readFile(path, 'utf8')
-          if (source.split(find).length !== 2)
-            throw new Error(`${name}: ${file} does not have this once: ${find}`)
-          return { contents: source.replace(find, () => replace), loader: 'ts' }
-        })
-      }
+      bundle.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+        const ours = changes.filter(({ file }) => path === join(root, 'src', file))
+        if (ours.length === 0) return undefined
+        let contents = await readFile(path, 'utf8')
+        for (const { file, find, replace } of ours) {
+          if (contents.split(find).length !== 2)
+            throw new Error(`the bug "${name}": ${file} does not have this once: ${find}`)
+          contents = contents.replace(find, () => replace)
+        }
+        return { contents, loader: 'ts' }
+      })
     },
   }
 }

@@ -89,10 +89,7 @@ export async function openSite(
 }
 
 /** Past all proxies. */
-async function administer<T>(
-  { url }: NatsServer,
-  act: (streams: StreamAPI) => Promise<T>,
-): Promise<T> {
+async function administer<T>({ url }: NatsServer, act: (streams: StreamAPI) => Promise<T>): Promise<T> {
   const connection = await connect({ servers: url })
   try {
     const { streams } = await jetstreamManager(connection)

@@ -1,6 +1,6 @@
 /** What can happen between a relay and its broker. Each is over when its promise resolves; the relay may not yet know. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { jetstreamManager, type StreamAPI } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type { Relay } from 'drizzle-outbox'
 import type { NatsServer } from '../../../dev/servers/index.js'
@@ -111,21 +111,42 @@ export function linkTroublesOf({ nats, proxy }: Broker): readonly Trouble<LinkSc
         answered(scene, { error: { code: 503, err_code: 10008, description: 'temporarily' } }),
     },
     {
+      name: 'refused for some',
+      befall: (scene) =>
+        answered(scene, {
+          error: { code: 400, err_code: 10054, description: 'message size exceeds maximum allowed' },
+        }),
+    },
+    {
+      name: 'subjects taken away',
+      befall: ({ stream, random }) =>
+        withoutSubjects(nats, stream, () => sleep(random.below(PUBLISH_TIMEOUT))),
+    },
+    {
       name: 'subjects taken over',
-      befall: async ({ stream, random, astray }) => {
-        const connection = await connect({ servers: nats.url })
-        const { streams } = await jetstreamManager(connection)
-        const { config } = await streams.info(stream)
-        await streams.update(stream, { subjects: ['nothing'] })
-        await streams.add({ name: `${stream}_TAKEN`, subjects: config.subjects })
-        await sleep(random.below(PUBLISH_TIMEOUT))
-        astray((await streams.info(`${stream}_TAKEN`)).state.messages)
-        await streams.delete(`${stream}_TAKEN`)
-        await streams.update(stream, { subjects: config.subjects })
-        await connection.close()
-      },
+      befall: ({ stream, random, astray }) =>
+        withoutSubjects(nats, stream, async (streams, subjects) => {
+          await streams.add({ name: `${stream}_TAKEN`, subjects })
+          await sleep(random.below(PUBLISH_TIMEOUT))
+          astray((await streams.info(`${stream}_TAKEN`)).state.messages)
+          await streams.delete(`${stream}_TAKEN`)
+        }),
     },
   ]
+}
+
+async function withoutSubjects(
+  { url }: NatsServer,
+  stream: string,
+  act: (streams: StreamAPI, subjects: string[]) => Promise<void>,
+): Promise<void> {
+  const connection = await connect({ servers: url })
+  const { streams } = await jetstreamManager(connection)
+  const { config } = await streams.info(stream)
+  await streams.update(stream, { subjects: [`${stream}.nothing`] })
+  await act(streams, config.subjects)
+  await streams.update(stream, { subjects: config.subjects })
+  await connection.close()
 }
 
 /** The relay ends without a look at what is in flight, and starts again. */

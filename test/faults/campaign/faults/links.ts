@@ -29,6 +29,8 @@ export const linkFaults: readonly Fault<CrewScene>[] = [
   trouble('answered, and not stored', 1),
   trouble('unavailable for some', 1),
   trouble('subjects taken over', 0),
+  trouble('subjects taken away', 0),
+  trouble('refused for some', 0),
   {
     name: 'slow link',
     weight: 0,

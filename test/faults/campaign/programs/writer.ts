@@ -43,6 +43,8 @@ const mix = { aggregates, events: 10, conflicts: 0.05 }
 const { db } = openDatabase(options.databaseUrl, driver, {
   connections: CONCURRENCY + 2,
   settings: { deadlock_timeout: '20ms' },
+  // A connection that is lost while postgres.js asks for the types of arrays ends the process: nobody can catch that.
+  client: { fetch_types: false },
   outbox: { notify: options.notifies },
 })
 const ledger = new LedgerWriter(options.ledger)
