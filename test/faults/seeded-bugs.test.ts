@@ -1,5 +1,5 @@
 /** The campaign, tried on a product with a bug: it must find each one of them. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeWithNatsServer } from '../support/private-nats.js'
 import { runSeed } from '../support/random.js'
 import { bugs } from './campaign/bugs.js'
@@ -19,14 +19,15 @@ describeWithNatsServer(`a campaign (seed ${runSeed})`, () => {
 
   it.for(bugs)('finds that it $name', { timeout: 300_000 }, async (bug) => {
     for (let round = 1; round <= ROUNDS; round++) {
-      const { findings } = await runCampaign(servers, {
-        patienceMs: 1500,
+      const { findings, examples, faults, takeovers, pauses } = await runCampaign(servers, {
+        patienceMs: 4000,
         ...bug.campaign,
         strikesMs: FIRST_ROUND_MS * round,
         seed: runSeed + round,
         bug,
       })
-      if (process.env.OUTBOX_TEST_FIGURES) console.log({ bug: bug.name, round, ...findings })
+      if (process.env.OUTBOX_TEST_FIGURES)
+        console.log(JSON.stringify({ bug: bug.name, round, findings, faults, examples, pauses, takeovers }))
       if (findings[bug.found] > 0) return
     }
     expect.fail(`${ROUNDS} campaigns, and it looks right`)

@@ -28,7 +28,7 @@ const quick = {
 } as const satisfies Partial<CampaignOptions>
 
 /** Whatever comes late is stored again. */
-const forgetful = { ...quick, duplicateWindowMs: 100 }
+const forgetful = { ...quick, duplicateWindowMs: 100, publishTimeoutMs: 600, leaseMs: 1500 }
 
 /** One of those that the tests of the reader know. */
 function readBy(mutant: string, file: string): Change[] {
@@ -67,7 +67,14 @@ export const bugs: readonly Bug[] = [
     name: 'keeps its snapshot in memory',
     changes: readBy('snapshotInMemory', 'snapshot-in-memory.js'),
     found: 'lost',
-    campaign: { ...quick, faults: ['PostgreSQL crashed after rollbacks'] },
+    campaign: {
+      ...quick,
+      faults: ['PostgreSQL crashed after rollbacks'],
+      // Nothing else may bring those ids to the disk; and who asks while there is no database begins anew.
+      relays: 1,
+      leaseMs: 30_000,
+      maxPollMs: 5000,
+    },
   },
   {
     name: 'checkpoints before the acknowledgement',
@@ -92,7 +99,7 @@ export const bugs: readonly Bug[] = [
       },
     ],
     found: 'duplicated',
-    campaign: { ...forgetful, faults: ['slow link', 'statements late'] },
+    campaign: { ...forgetful, rate: 100, faults: ['slow link', 'statements late'] },
   },
   {
     name: 'takes over without waiting for the lease',
@@ -104,7 +111,7 @@ export const bugs: readonly Bug[] = [
       },
     ],
     found: 'duplicated',
-    campaign: { ...forgetful, publishTimeoutMs: 600, leaseMs: 1200, faults: ['slow link'] },
+    campaign: { ...forgetful, faults: ['slow link'] },
   },
   {
     name: 'sends when its lease may have lapsed',
@@ -116,7 +123,7 @@ export const bugs: readonly Bug[] = [
       },
     ],
     found: 'duplicated',
-    campaign: { ...forgetful, faults: ['slow link', 'statements late'] },
+    campaign: { ...forgetful, aggregates: 16, batchSize: 500, faults: ['slow link', 'statements late'] },
   },
   {
     name: 'has two events of an aggregate in flight',
@@ -229,7 +236,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'lets data through jsonb',
-    changes: [{ file: 'event-log/event-row.ts', find: 'data::text', replace: 'data::jsonb::text' }],
+    changes: [{ file: 'event-log/event-row.ts', find: ' data::text', replace: ' data::jsonb::text' }],
     found: 'changed',
     campaign: { ...quick, faults: [] },
   },
@@ -258,25 +265,15 @@ export const bugs: readonly Bug[] = [
     campaign: { ...quick, faults: [] },
   },
   {
-    name: 'has no fence',
+    name: 'does not watch the connections of postgres.js',
     changes: [
       {
         file: 'transaction/drivers/postgres-js.ts',
         find: 'this.#slot = slot\n    watch(slot)',
         replace: 'return true',
       },
-      {
-        file: 'transaction/drivers/postgres-js.ts',
-        find: 'readonly fence = randomUUID()',
-        replace: 'readonly fence = undefined',
-      },
-      {
-        file: 'transaction/drivers/postgres-js.ts',
-        find: 'fenceStatement(this.fence)',
-        replace: "'select 1'",
-      },
     ],
-    found: 'phantom',
+    found: 'crashed',
     campaign: { ...quick, faults: ['backends terminated'] },
   },
 ]

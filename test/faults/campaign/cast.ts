@@ -12,8 +12,10 @@ import { Writers } from './writers.js'
 export interface CastOptions {
   readonly seed: number
   readonly bug?: Bug | undefined
-  /** A crew of two relays for each, with a stream of its own. Default: both. */
+  /** A crew for each, with a stream of its own. Default: both. */
   readonly orderings?: readonly Ordering[]
+  /** Of each crew. Default: 2. */
+  readonly relays?: number
   /** Events per second. Default: 1500. */
   readonly rate?: number
   /** Default: 64. */
@@ -22,6 +24,8 @@ export interface CastOptions {
   readonly leaseMs?: number
   /** Default: 300. Milliseconds. */
   readonly publishTimeoutMs?: number
+  /** Default: 500. Milliseconds. */
+  readonly maxPollMs?: number
   /** Default: by the seed. */
   readonly batchSize?: number
   /** Whether a commit tells relays of itself. Default: true. */
@@ -35,14 +39,8 @@ export interface Cast {
 
 /** Resolves when each crew has a leader. */
 export async function assemble(site: Site, options: CastOptions): Promise<Cast> {
-  const {
-    seed,
-    leaseMs = 2000,
-    publishTimeoutMs = PUBLISH_TIMEOUT,
-    rate = 1500,
-    aggregates = 64,
-    notify = true,
-  } = options
+  const { seed, leaseMs = 2000, publishTimeoutMs = PUBLISH_TIMEOUT, maxPollMs = 500 } = options
+  const { relays = 2, rate = 1500, aggregates = 64, notify = true } = options
   const programs = await bundlePrograms(site.folder, options.bug)
   const random = new Random(seed)
   const crews = await Promise.all(
@@ -50,8 +48,8 @@ export async function assemble(site: Site, options: CastOptions): Promise<Cast> 
       const { batchSize = 20 + random.below(480) } = options
       const window = 1 + random.below(256)
       const listens = ordering === 'aggregate'
-      const settings = { stream, ordering, leaseMs, publishTimeoutMs, batchSize, window, listens }
-      return Crew.muster(site, programs.relay, 2, settings)
+      const settings = { stream, ordering, leaseMs, publishTimeoutMs, maxPollMs, batchSize, window, listens }
+      return Crew.muster(site, programs.relay, relays, settings)
     }),
   )
   const led = crews.map((crew) => once(crew, 'leads', { signal: AbortSignal.timeout(30_000) }))

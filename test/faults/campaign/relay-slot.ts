@@ -69,7 +69,7 @@ export class RelaySlot extends EventEmitter<SlotEvents> {
     // Not `exit`: what it told last is still on its way.
     child.once('close', (code, signal) => {
       this.#ready = false
-      const asTold = this.#expected && (signal === 'SIGKILL' || code === 0)
+      const asTold = this.#expected && (code === null || code === 0)
       const how = `a relay ended by itself (${code ?? signal}): ${this.#complaints.join('\n')}`
       this.emit('ended', asTold ? undefined : how)
       if (!this.#closing) this.start()

@@ -1,6 +1,7 @@
 /** The writing processes of a campaign. Whoever is killed is followed by another, with a ledger of its own. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LinkProxy } from '../../support/link-proxy.js'
 import type { WriterProgramOptions, WriterTold } from './programs/writer.js'
@@ -67,15 +68,17 @@ export class Writers {
       notifies: notify,
     }
     this.ledgers.push(ledger)
+    writeFileSync(ledger, '') // whoever is killed at once has written none
     const complaints: string[] = []
     const child = startProgram(this.#program, options, (told) => {
       if (told.type === 'complaint') complaints.push(String(told.text))
       else this.#count(told as unknown as WriterTold)
     })
     this.#children[index] = child
-    child.once('close', (code, signal) => {
-      if (signal !== 'SIGKILL' && code !== 0)
-        this.crashes.push(`a writer ended by itself (${code ?? signal}): ${complaints.join('\n')}`)
+    child.once('close', (code) => {
+      // Whom a signal has ended we have ended.
+      if (code !== null && code !== 0)
+        this.crashes.push(`a writer ended by itself (${code}): ${complaints.join('\n')}`)
       if (!this.#closing) this.#start(index)
     })
   }

@@ -32,10 +32,13 @@ export const linkFaults: readonly Fault<CrewScene>[] = [
   trouble('subjects taken away', 0),
   trouble('refused for some', 0),
   {
+    // Of the leader, until it is quiet or another leader's turn.
     name: 'slow link',
     weight: 0,
-    befall: async ({ crew }) => {
-      crew.slots[0]?.nats.delay(crew.publishTimeoutMs * 0.4)
+    befall: async (scene) => {
+      const { crew } = scene
+      const leader = target(scene)
+      for (const slot of crew.slots) slot.nats.delay(slot === leader ? crew.publishTimeoutMs / 4 : 0)
       await sleep(crew.leaseMs)
     },
   },
@@ -69,7 +72,7 @@ export const linkFaults: readonly Fault<CrewScene>[] = [
       const led = once(crew, 'leads', { signal: AbortSignal.timeout(3 * crew.leaseMs) }).catch(() => {})
       database.hold('toServer')
       await led
-      await sleep(scene.random.below(crew.leaseMs))
+      await sleep(crew.leaseMs * (0.5 + 2 * scene.random.next()))
       database.release()
     },
   },

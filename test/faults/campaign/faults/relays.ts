@@ -71,7 +71,7 @@ export const relayFaults: readonly Fault<CrewScene>[] = [
     weight: 2,
     befall: async (scene) => {
       const leader = target(scene)
-      leader.nats.hold('toServer')
+      leader.nats.hold()
       await sleep(scene.random.below(100))
       await killLeader(scene, leader)
       leader.nats.release()

@@ -51,10 +51,11 @@ export const serverFaults: readonly Fault[] = [
     weight: 2,
     befall: async ({ site, writers, random }) => {
       writers.freeze()
+      await sleep(250) // or a COMMIT that is under way brings the ids to the disk
       await ask(site.databaseUrl, async (client) => {
         for (let n = 0; n < 20; n++) await client.query('begin; insert into notes values (1); rollback')
         const { rows } = await client.query('select pg_backend_pid() as pid')
-        await sleep(random.below(600)) // for the relays to look
+        await sleep(1000 + random.below(200)) // for the relays to look, and some of them seldom
         process.kill(rows[0].pid, 'SIGKILL')
       })
       await untilUp(site.databaseUrl)

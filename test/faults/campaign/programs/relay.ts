@@ -14,6 +14,7 @@ export interface RelayProgramOptions {
   readonly ordering: 'aggregate' | 'stream'
   readonly leaseMs: number
   readonly publishTimeoutMs: number
+  readonly maxPollMs: number
   readonly batchSize: number
   readonly window: number
   readonly listens: boolean
@@ -28,8 +29,7 @@ export type RelayTold =
   | { readonly type: 'paused'; readonly reason: string }
 
 const options: RelayProgramOptions = JSON.parse(process.argv[2] ?? '')
-const { databaseUrl, natsUrl, stream, ordering, leaseMs, publishTimeoutMs, batchSize, window, listens } =
-  options
+const { databaseUrl, natsUrl, stream, ordering, leaseMs, publishTimeoutMs, window } = options
 
 const tell = (told: RelayTold) => console.log(JSON.stringify({ at: Date.now(), ...told }))
 const tellMemory = () => tell({ type: 'memory', peakBytes: process.resourceUsage().maxRSS * 1024 })
@@ -43,14 +43,15 @@ const pool = new pg.Pool({
 const relay = createRelay({
   db: withOutbox(drizzle({ client: pool }), { source: '/faults' }),
   name: stream,
-  batchSize,
+  batchSize: options.batchSize,
   leaseMs,
-  listen: listens,
+  maxPollMs: options.maxPollMs,
+  listen: options.listens,
   heartbeatMs: leaseMs,
   minBackoffMs: 10,
   maxBackoffMs: 200,
   publisher: jetStreamPublisher({
-    connection: () => connect({ servers: natsUrl, ...IMPATIENT }),
+    connection: () => connect({ servers: natsUrl, ...IMPATIENT, pingInterval: publishTimeoutMs }),
     stream: { name: stream, allow: ['duplicate-window'] },
     ordering,
     publishTimeoutMs,
