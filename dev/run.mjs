@@ -1,5 +1,5 @@
 /**
- * `node dev/run.mjs test|demo [arguments]`, on a clone as git made it: installs what is missing, then runs the task.
+ * `node dev/run.mjs test|demo|faults [arguments]`, on a clone as git made it: installs what is missing, then runs the task.
  * Imports nothing that has to be installed first.
  */
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const tasks = {
   test: ['node_modules/vitest/vitest.mjs', 'run'],
   demo: ['--import', 'tsx', 'dev/demo/main.ts'],
+  faults: ['--import', 'tsx', 'test/faults/campaign/main.ts'],
 }
 
 const [task, ...args] = process.argv.slice(2)

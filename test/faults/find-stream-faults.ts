@@ -1,6 +1,7 @@
 /** The checker of a stream: what was committed against what the broker holds, header by header and byte by byte. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Journal, JournalEntry } from './journal.js'
+import { expectedMessage } from './expected-message.js'
+import type { Journal } from './journal.js'
 import type { StoredMessage } from './read-stream.js'
 
 /** Each a list that must be empty, of the first twenty that there are. */
@@ -60,9 +61,7 @@ export function findStreamFaults(
     versions.set(entry.aggregateId, Number(version))
     if (sequence !== undefined && id !== sequence[message.sequence - 1])
       note(faults.outOfSequence, `${id} at ${message.sequence}`)
-    const expected = expectedMessage(entry, version, stream)
-    if (sequence !== undefined)
-      expected.headers['Nats-Expected-Last-Sequence'] = [String(message.sequence - 1)]
+    const expected = expectedMessage(entry, version, stream, sequence && message.sequence - 1)
     const { subject, headers, data } = message
     const found = { subject, headers, data }
     if (!isDeepStrictEqual(found, expected)) note(faults.changed, { found, expected })
@@ -73,32 +72,4 @@ export function findStreamFaults(
 
 function note<T>(faults: T[], fault: T): void {
   if (faults.length < 20) faults.push(fault)
-}
-
-/** Written out from the specifications, not with the product's own encoder. */
-function expectedMessage(entry: JournalEntry, sequence: string, stream: string) {
-  const { id, type, aggregateId, occurredAt, correlationId, data } = entry
-  const values = {
-    'Nats-Msg-Id': id,
-    'Nats-Expected-Stream': stream,
-    'ce-specversion': '1.0',
-    'ce-id': id,
-    'ce-source': '/faults',
-    'ce-type': type,
-    'ce-subject': percentEncode(aggregateId),
-    'ce-time': occurredAt.toISOString(),
-    'ce-datacontenttype': 'application/json',
-    'ce-sequence': sequence.padStart(16, '0'),
-    'ce-partitionkey': percentEncode(aggregateId),
-    'ce-schemaversion': '1',
-    'ce-correlationid': percentEncode(correlationId ?? ''),
-    'ce-tenant': 'Z%C3%BCrich',
-  }
-  const headers = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value]]))
-  return { subject: `${stream.toLowerCase()}.account.noted`, headers, data }
-}
-
-/** For the characters that the load uses: a space, `%` and letters beyond ASCII. */
-function percentEncode(text: string): string {
-  return encodeURIComponent(text)
 }

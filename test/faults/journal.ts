@@ -7,6 +7,7 @@ export interface JournalEntry {
   readonly aggregateId: string
   readonly occurredAt: Date
   readonly correlationId: string | undefined
+  readonly extensions: Readonly<Record<string, string>>
   /** JSON text, taken when the event was recorded. */
   readonly data: string
 }
@@ -23,5 +24,8 @@ export class Journal {
 export function toEntry(event: DomainEvent): JournalEntry {
   const { id, type, aggregateId, occurredAt, metadata, data } = event
   const { correlationId } = metadata
-  return { id, type, aggregateId, occurredAt, correlationId, data: JSON.stringify(data) }
+  const extensions = Object.fromEntries(
+    Object.entries(metadata.extensions ?? {}).map(([name, value]) => [name, String(value)]),
+  )
+  return { id, type, aggregateId, occurredAt, correlationId, extensions, data: JSON.stringify(data) }
 }

@@ -1,15 +1,20 @@
 /** A whole stream, read back. */
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, nanos } from '@nats-io/transport-node'
+import type { Message } from './expected-message.js'
 
-export interface StoredMessage {
+export interface StoredMessage extends Message {
   readonly sequence: number
-  readonly subject: string
-  readonly headers: Readonly<Record<string, readonly string[]>>
-  readonly data: string
 }
 
 export async function readStream(servers: string | string[], stream: string): Promise<StoredMessage[]> {
+  const messages: StoredMessage[] = []
+  for await (const message of openStream(servers, stream)) messages.push(message)
+  return messages
+}
+
+/** As they come, for streams that memory cannot hold. */
+export async function* openStream(servers: string | string[], stream: string): AsyncGenerator<StoredMessage> {
   const connection = await connect({ servers })
   try {
     const manager = await jetstreamManager(connection)
@@ -20,21 +25,15 @@ export async function readStream(servers: string | string[], stream: string): Pr
       inactive_threshold: nanos(PATIENCE_MS), // by itself it is gone when a busy machine does not ask for five seconds
     })
     const consumer = await jetstream(connection).consumers.get(stream, name)
-    const messages: StoredMessage[] = []
-    while (messages.length < state.messages) {
-      const batch = await consumer.fetch({ max_messages: 5000, expires: PATIENCE_MS })
+    for (let left = state.messages; left > 0; ) {
+      const batch = await consumer.fetch({ max_messages: Math.min(left, 5000), expires: PATIENCE_MS })
       for await (const { seq, subject, headers, data } of batch) {
+        left--
         const all = (headers?.keys() ?? []).map((key) => [key, headers?.values(key) ?? []])
-        messages.push({
-          sequence: seq,
-          subject,
-          headers: Object.fromEntries(all),
-          data: Buffer.from(data).toString(),
-        })
-        if (messages.length === state.messages) break
+        yield { sequence: seq, subject, headers: Object.fromEntries(all), data: Buffer.from(data).toString() }
+        if (left === 0) break
       }
     }
-    return messages
   } finally {
     await connection.close()
   }

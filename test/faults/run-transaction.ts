@@ -1,7 +1,7 @@
 /** Runs a planned transaction through the product and enters into the journal what must be in the log. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import type { DomainEvent } from 'drizzle-outbox'
+import { type DomainEvent, isOutboxError } from 'drizzle-outbox'
 import { sqlState } from '../../src/event-log/database.js'
 import type { Db, Tx } from '../support/outbox-databases.js'
 import { Account, accountEvents } from './accounts.js'
@@ -24,23 +24,44 @@ export async function runTransaction(
   journal: Journal,
   counts: Counts,
 ): Promise<void> {
-  const kept: JournalEntry[] = []
+  let kept: readonly JournalEntry[] = []
   try {
     await db.transaction(async (tx) => {
-      if (plan.early) await tx.execute(sql`insert into notes values (1)`)
-      if (plan.earlyMs > 0) await sleep(plan.earlyMs)
-      for (const step of plan.steps) kept.push(...(await takeStep(tx, step, counts)))
-      if (plan.commitMs > 0) await tx.execute(sql`insert into delays values (${plan.commitMs}::int)`)
-      if (plan.aborts) throw new Undo()
+      kept = await carryOut(tx, plan, counts)
+      endAsPlanned(tx, plan)
     })
   } catch (error) {
-    if (error instanceof Undo) counts.aborts++
+    if (isPlanned(error)) counts.aborts++
     else if (isDeadlock(error)) counts.deadlocks++
     else throw error
     return
   }
   counts.commits++
   journal.committed(kept)
+}
+
+/** @returns what must be in the log if the transaction commits. */
+export async function carryOut(tx: Tx, plan: TransactionPlan, counts: Counts): Promise<JournalEntry[]> {
+  const kept: JournalEntry[] = []
+  if (plan.early) await tx.execute(sql`insert into notes values (1)`)
+  if (plan.earlyMs > 0) await sleep(plan.earlyMs)
+  for (const step of plan.steps) kept.push(...(await takeStep(tx, step, counts)))
+  if (plan.commitMs > 0) await tx.execute(sql`insert into delays values (${plan.commitMs}::int)`)
+  return kept
+}
+
+/** The last that a transaction does. */
+export function endAsPlanned(tx: Tx, { ends }: TransactionPlan): void {
+  if (ends === 'undone') throw new Undo()
+  if (ends !== 'in conflict') return
+  const account = new Account('of another time')
+  account.note('never stored')
+  tx.outbox.add(account, { expectedVersion: 1 })
+}
+
+/** Whether a transaction that failed was meant to. */
+export function isPlanned(error: unknown): boolean {
+  return error instanceof Undo || (isOutboxError(error) && error.code === 'ERR_OUTBOX_CONCURRENCY')
 }
 
 async function takeStep(tx: Tx, step: StepPlan, counts: Counts): Promise<JournalEntry[]> {
@@ -69,11 +90,11 @@ async function change(tx: Tx, step: StepPlan): Promise<JournalEntry[]> {
   let events: readonly DomainEvent[]
   if (step.how === 'added one by one') {
     events = Array.from({ length: step.events }, (_, index) =>
-      accountEvents.noted(step.aggregateId, { text: `by itself ${index}` }),
+      accountEvents.noted(step.aggregateId, { text: `${index} ${step.text}` }),
     )
     tx.outbox.add(...events)
   } else {
-    for (let amount = 1; amount <= step.events; amount++) account.move(amount, 'stock')
+    for (let amount = 1; amount <= step.events; amount++) account.move(amount, step.text)
     events = account.pendingEvents
     if (step.how === 'recorded') tx.outbox.add(account)
   }

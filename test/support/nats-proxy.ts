@@ -1,9 +1,8 @@
 /**
- * A proxy in front of a NATS server: cuts, refuses, delays, holds back, leaves connections half open, loses
- * acknowledgements, and answers in the server's place. In front of a cluster connect with `ignoreClusterUpdates`, or clients learn of the way around it.
+ * A proxy in front of a NATS server: beside what any link can do it cuts, refuses, loses acknowledgements, and answers in
+ * the server's place. In front of a cluster connect with `ignoreClusterUpdates`, or clients learn of the way around it.
  */
-import { EventEmitter, once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { LinkProxy } from './link-proxy.js'
 import {
   formatMessage,
   hasHeaders,
@@ -14,25 +13,19 @@ import {
   readSubscription,
   saysStored,
 } from './nats-messages.js'
-import { type Passage, TcpProxy, type Wire } from './tcp-proxy.js'
-
-export type Way = keyof Passage
+import type { Passage, Wire } from './tcp-proxy.js'
 
 /** What is answered to a message in the server's place, which then does not get it. Undefined: it gets it. */
 export type Answer = (published: Published) => object | undefined
 
-export class NatsProxy extends TcpProxy {
-  readonly #released = new EventEmitter().setMaxListeners(0)
-  readonly #held = new Set<Way>()
-  readonly #halfOpen = new WeakSet<Wire>()
-  #delayMs = 0
+export class NatsProxy extends LinkProxy {
   #losesAcks = false
   #sent = 0
   #acksLost = 0
   #answer: Answer | undefined
   readonly #awaited = new Set<Awaited>()
 
-  static start(target: number): Promise<NatsProxy> {
+  static override start(target: number): Promise<NatsProxy> {
     return new NatsProxy(target).listen()
   }
 
@@ -48,26 +41,6 @@ export class NatsProxy extends TcpProxy {
   /** Acknowledgements that have vanished so far. */
   get acksLost(): number {
     return this.#acksLost
-  }
-
-  /** A slow link: whatever is sent from now on takes so long, each way. */
-  delay(ms: number): void {
-    this.#delayMs = ms
-  }
-
-  /** A partition: nothing arrives on these ways, and no connection is cut; `release` delivers it all, late. */
-  hold(...ways: Way[]): void {
-    for (const way of ways.length > 0 ? ways : (['toServer', 'toClient'] as const)) this.#held.add(way)
-  }
-
-  release(): void {
-    this.#held.clear()
-    this.#released.emit('released')
-  }
-
-  /** The connections that there are stay open and hear nothing any more, for good. Later ones work. */
-  halfOpen(): void {
-    for (const wire of this.wires) this.#halfOpen.add(wire)
   }
 
   /** Acknowledgements of JetStream vanish, and all else arrives. Not with TLS, which hides them. */
@@ -88,6 +61,7 @@ export class NatsProxy extends TcpProxy {
   }
 
   protected override passage(wire: Wire): Passage {
+    const link = super.passage(wire)
     const [fromClient, splitter] = [new MessageSplitter(), new MessageSplitter()]
     const subscriptions = new Map<string, string>()
     /** Whether the message is to go on to the server. */
@@ -110,19 +84,13 @@ export class NatsProxy extends TcpProxy {
       this.#acksLost++
       return false
     }
-    const travel = async (way: Way): Promise<boolean> => {
-      if (this.#delayMs > 0) await sleep(this.#delayMs)
-      while (this.#held.has(way)) await once(this.#released, 'released')
-      return !this.#halfOpen.has(wire)
-    }
     return {
       toServer: async (chunk) => {
-        const messages = fromClient.split(chunk)
-        return (await travel('toServer')) ? Buffer.concat(messages.filter(take)) : nothing
+        const messages = fromClient.split(await link.toServer(chunk))
+        return Buffer.concat(messages.filter(take))
       },
       toClient: async (chunk) => {
-        const messages = splitter.split(chunk)
-        if (!(await travel('toClient'))) return nothing
+        const messages = splitter.split(await link.toClient(chunk))
         const arriving = messages.filter(arrives)
         if (this.#awaited.size > 0 && arriving.some(saysStored)) this.#tell(wire)
         return Buffer.concat(arriving)
@@ -144,5 +112,3 @@ interface Awaited {
   readonly told: () => void
   readonly wires: WeakSet<Wire>
 }
-
-const nothing = Buffer.alloc(0)

@@ -33,6 +33,8 @@ export interface ConnectOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** For `drizzle(…)`. */
   readonly config?: object
+  /** For the client of postgres.js. */
+  readonly client?: object
   /** Another way to the database, such as a proxy. */
   readonly url?: string
 }
@@ -53,7 +55,12 @@ export function connect(url: string, driver: Driver, options: ConnectOptions = {
     return { db: anyDb(drizzlePGlite({ client, ...config })), close: async () => {} }
   }
   if (driver === 'postgres.js') {
-    const client = postgres(url, { max: connections, connection: settings, onnotice: () => {} })
+    const client = postgres(url, {
+      max: connections,
+      connection: settings,
+      onnotice: () => {},
+      ...options.client,
+    })
     // In seconds: without it a slot that hangs is waited for.
     return { db: anyDb(drizzlePostgresJs({ client, ...config })), close: () => client.end({ timeout: 1 }) }
   }

@@ -1,5 +1,6 @@
-/** A proxy in front of PostgreSQL that can be told to stop, at a statement or at its answer, and to cut. */
-import { type Passage, TcpProxy, type Wire } from './tcp-proxy.js'
+/** A proxy in front of PostgreSQL that can also be told to stop at a statement, or at its answer. */
+import { LinkProxy } from './link-proxy.js'
+import type { Passage, Wire } from './tcp-proxy.js'
 
 interface Trap {
   readonly statement: RegExp
@@ -7,10 +8,10 @@ interface Trap {
   readonly spring: (wire: Wire) => Promise<void>
 }
 
-export class PostgresProxy extends TcpProxy {
+export class PostgresProxy extends LinkProxy {
   #trap: Trap | undefined
 
-  static start(target: number): Promise<PostgresProxy> {
+  static override start(target: number): Promise<PostgresProxy> {
     return new PostgresProxy(target).listen()
   }
 
@@ -20,22 +21,23 @@ export class PostgresProxy extends TcpProxy {
   }
 
   protected override passage(wire: Wire): Passage {
+    const link = super.passage(wire)
     let answering: Trap | undefined
     return {
       toServer: async (chunk) => {
         const trap = this.#trap
-        if (!trap?.statement.test(chunk.toString('latin1'))) return chunk
+        if (!trap?.statement.test(chunk.toString('latin1'))) return link.toServer(chunk)
         this.#trap = undefined
         if (trap.at === 'statement') await trap.spring(wire)
         else answering = trap
-        return chunk
+        return link.toServer(chunk)
       },
       toClient: async (chunk) => {
-        if (answering === undefined || !isReadyForQuery(chunk)) return chunk
+        if (answering === undefined || !isReadyForQuery(chunk)) return link.toClient(chunk)
         const { spring } = answering
         answering = undefined
         await spring(wire)
-        return chunk
+        return link.toClient(chunk)
       },
     }
   }

@@ -43,6 +43,13 @@ export abstract class TcpProxy {
     return (this.#server.address() as net.AddressInfo).port
   }
 
+  /** The server's URL, by way of the proxy. */
+  urlFor(server: string): string {
+    const url = new URL(server)
+    url.host = `127.0.0.1:${this.port}`
+    return url.href
+  }
+
   /** The connections that there are. */
   get wires(): readonly Wire[] {
     return [...this.#wires]

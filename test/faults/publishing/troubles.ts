@@ -3,7 +3,7 @@
  * strike, and are over, when so much has happened, and not by the clock: or now and then nothing is there to be struck.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { jetstreamManager, type StreamAPI } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type { Relay } from 'drizzle-outbox'
 import type { NatsServer } from '../../../dev/servers/index.js'
@@ -16,10 +16,9 @@ export interface Broker {
   readonly proxy: NatsProxy
 }
 
-export interface Scene {
+export interface LinkScene {
   readonly stream: string
   readonly random: Random
-  readonly relay: Relay
   /** Commits some hundred events, which the relay is then to publish. */
   burst(): Promise<void>
   /** Looks again and again. Rejects when the relay is given up. */
@@ -28,9 +27,13 @@ export interface Scene {
   astray(count: number): void
 }
 
-export interface Trouble {
+export interface Scene extends LinkScene {
+  readonly relay: Relay
+}
+
+export interface Trouble<S = Scene> {
   readonly name: string
-  befall(scene: Scene): Promise<void>
+  befall(scene: S): Promise<void>
 }
 
 /**
@@ -43,24 +46,65 @@ export const PUBLISH_TIMEOUT = 1000
 export const BURST = 200
 
 /** Resolves when some of a burst are sent: others are then in flight, or left to send. */
-async function inMidstOfBurst(proxy: NatsProxy, { burst, until }: Scene, sent: number): Promise<void> {
+async function inMidstOfBurst(proxy: NatsProxy, { burst, until }: LinkScene, sent: number): Promise<void> {
   const before = proxy.sent
   await burst()
   await until(() => proxy.sent >= before + sent)
 }
 
 /** Of each kind one. */
-export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
-  const inMidst = (scene: Scene) => inMidstOfBurst(proxy, scene, 1 + scene.random.below(BURST / 2))
+export function troublesOf(broker: Broker): readonly Trouble[] {
+  const { nats, proxy } = broker
+  return [
+    ...linkTroublesOf(broker).filter(({ name }) => !UNHEARD.includes(name)),
+    {
+      name: 'relay given up',
+      befall: async (scene) => {
+        await inMidstOfBurst(proxy, scene, 1 + scene.random.below(BURST / 2))
+        await giveUp(scene.relay, 0)
+      },
+    },
+    {
+      name: 'subjects taken over',
+      befall: async (scene) => {
+        const { stream, random, relay, until, astray } = scene
+        await inMidstOfBurst(proxy, scene, 1 + random.below(BURST / 2))
+        // What is on its way arrives when they are taken over. Later on the relay looks before it sends.
+        proxy.hold('toServer')
+        let turnedAway = false
+        const unsubscribe = relay.on('paused', ({ error }) => {
+          turnedAway ||= !/connection to NATS was lost|no acknowledgement/.test(error.message)
+        })
+        await withoutSubjects(nats, stream, async (streams, subjects) => {
+          await streams.add({ name: `${stream}_TAKEN`, subjects })
+          proxy.release()
+          const taken = async () => (await streams.info(`${stream}_TAKEN`)).state.messages
+          await until(async () => turnedAway || (await taken()) > 0)
+          unsubscribe()
+          await sleep(random.below(PUBLISH_TIMEOUT))
+          astray(await taken())
+          await streams.delete(`${stream}_TAKEN`)
+        })
+      },
+    },
+  ]
+}
 
-  async function killed({ random }: Scene): Promise<void> {
+/** Without a relay to listen to, nobody knows when they have struck. */
+const UNHEARD = ['subjects taken over', 'subjects taken away', 'refused for some']
+
+/** Those that leave the relay alone. */
+export function linkTroublesOf({ nats, proxy }: Broker): readonly Trouble<LinkScene>[] {
+  const inMidst = (scene: LinkScene) => inMidstOfBurst(proxy, scene, 1 + scene.random.below(BURST / 2))
+
+  async function killed({ random }: LinkScene): Promise<void> {
     await nats.kill()
     await sleep(random.below(PUBLISH_TIMEOUT))
     await nats.restart()
   }
 
   /** Some messages are answered in the place of the server, which does not get them. */
-  async function answered({ stream, random, burst, until }: Scene, answer: object): Promise<void> {
+  async function answered({ stream, random, burst, until }: LinkScene, answer: object): Promise<void> {
     const ours = `${stream.toLowerCase()}.`
     let answered = 0
     proxy.answer(({ subject }) => {
@@ -146,13 +190,6 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
       },
     },
     {
-      name: 'relay given up',
-      befall: async (scene) => {
-        await inMidst(scene)
-        await giveUp(scene.relay, 0)
-      },
-    },
-    {
       name: 'answered, and not stored',
       befall: (scene) => answered(scene, { stream: scene.stream, seq: 0, duplicate: true }),
     },
@@ -162,33 +199,42 @@ export function troublesOf({ nats, proxy }: Broker): readonly Trouble[] {
         answered(scene, { error: { code: 503, err_code: 10008, description: 'temporarily' } }),
     },
     {
+      name: 'refused for some',
+      befall: (scene) =>
+        answered(scene, {
+          error: { code: 400, err_code: 10054, description: 'message size exceeds maximum allowed' },
+        }),
+    },
+    {
+      name: 'subjects taken away',
+      befall: ({ stream, random }) =>
+        withoutSubjects(nats, stream, () => sleep(random.below(PUBLISH_TIMEOUT))),
+    },
+    {
       name: 'subjects taken over',
-      befall: async (scene) => {
-        const { stream, random, relay, until, astray } = scene
-        const connection = await connect({ servers: nats.url })
-        const { streams } = await jetstreamManager(connection)
-        const { config } = await streams.info(stream)
-        await inMidst(scene)
-        // What is on its way arrives when they are taken over. Later on the relay looks before it sends.
-        proxy.hold('toServer')
-        let turnedAway = false
-        const unsubscribe = relay.on('paused', ({ error }) => {
-          turnedAway ||= !/connection to NATS was lost|no acknowledgement/.test(error.message)
-        })
-        await streams.update(stream, { subjects: ['nothing'] })
-        await streams.add({ name: `${stream}_TAKEN`, subjects: config.subjects })
-        proxy.release()
-        const taken = async () => (await streams.info(`${stream}_TAKEN`)).state.messages
-        await until(async () => turnedAway || (await taken()) > 0)
-        unsubscribe()
-        await sleep(random.below(PUBLISH_TIMEOUT))
-        astray(await taken())
-        await streams.delete(`${stream}_TAKEN`)
-        await streams.update(stream, { subjects: config.subjects })
-        await connection.close()
-      },
+      befall: ({ stream, random, astray }) =>
+        withoutSubjects(nats, stream, async (streams, subjects) => {
+          await streams.add({ name: `${stream}_TAKEN`, subjects })
+          await sleep(random.below(PUBLISH_TIMEOUT))
+          astray((await streams.info(`${stream}_TAKEN`)).state.messages)
+          await streams.delete(`${stream}_TAKEN`)
+        }),
     },
   ]
+}
+
+async function withoutSubjects(
+  { url }: NatsServer,
+  stream: string,
+  act: (streams: StreamAPI, subjects: string[]) => Promise<void>,
+): Promise<void> {
+  const connection = await connect({ servers: url })
+  const { streams } = await jetstreamManager(connection)
+  const { config } = await streams.info(stream)
+  await streams.update(stream, { subjects: [`${stream}.nothing`] })
+  await act(streams, config.subjects)
+  await streams.update(stream, { subjects: config.subjects })
+  await connection.close()
 }
 
 /** The relay ends without a look at what is in flight, and starts again. */
@@ -199,7 +245,7 @@ async function giveUp(relay: Relay, ms: number): Promise<void> {
 }
 
 /** Events are stored of which the relay does not learn while this goes on. */
-async function losingAcks(proxy: NatsProxy, scene: Scene, meanwhile: () => Promise<void>): Promise<void> {
+async function losingAcks(proxy: NatsProxy, scene: LinkScene, meanwhile: () => Promise<void>): Promise<void> {
   await inMidstOfBurst(proxy, scene, BURST / 2)
   const before = proxy.acksLost
   proxy.loseAcks(true)

@@ -1,0 +1,75 @@
+/** Deals out faults: each hand one after the other, all hands at the same time. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Random } from '../../support/random.js'
+import type { Crew } from './crew.js'
+import type { Site } from './site.js'
+import type { Takeovers, Unrest } from './takeovers.js'
+import type { Writers } from './writers.js'
+
+/** What a fault can get at. */
+export interface Scene {
+  readonly site: Site
+  readonly writers: Writers
+  readonly random: Random
+  readonly takeovers: Takeovers
+  /** Of the servers, and of this crew. */
+  readonly unrest: readonly Unrest[]
+  /** Takes the number of events that another stream got. */
+  astray(count: number): void
+}
+
+export interface CrewScene extends Scene {
+  readonly crew: Crew
+}
+
+/** Over when its promise resolves: what it broke is mended by then, though not everybody may know yet. */
+export interface Fault<S extends Scene = Scene> {
+  readonly name: string
+  /** How often it comes, beside the others. 0: only when it is asked for by name. */
+  readonly weight: number
+  /** A change of leaders is all that it brings about. */
+  readonly calm?: boolean
+  befall(scene: S): Promise<unknown>
+}
+
+/** How often each fault has befallen. */
+export type Survived = Record<string, number>
+
+export interface Hand<S extends Scene> {
+  readonly faults: readonly Fault<S>[]
+  readonly scene: S
+  readonly unrest: Unrest
+}
+
+/** Until `time` is up, and what has begun is over. */
+export async function deal<S extends Scene>(
+  { faults, scene, unrest }: Hand<S>,
+  survived: Survived,
+  time: AbortSignal,
+): Promise<void> {
+  const { random } = scene
+  let deck: Fault<S>[] = []
+  while (!time.aborted && faults.length > 0) {
+    // Like cards: a short campaign, too, meets each as often as it should.
+    if (deck.length === 0)
+      deck = shuffle(
+        faults.flatMap((fault) => Array(fault.weight || 1).fill(fault)),
+        random,
+      )
+    const fault = deck.pop()!
+    const over = fault.calm ? () => {} : unrest.begin()
+    await fault.befall(scene)
+    over()
+    survived[fault.name] = (survived[fault.name] ?? 0) + 1
+    await sleep(random.below(PAUSE_MS), undefined, { signal: time }).catch(() => {})
+  }
+}
+
+const PAUSE_MS = 600
+
+function shuffle<T>(cards: readonly T[], random: Random): T[] {
+  return cards
+    .map((card) => ({ card, at: random.next() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ card }) => card)
+}

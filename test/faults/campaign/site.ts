@@ -1,0 +1,100 @@
+/** Where a campaign takes place: servers that may be killed, a database, streams, and a folder for what is noted. */
+import { jetstreamManager, type StreamAPI } from '@nats-io/jetstream'
+import { connect, nanos } from '@nats-io/transport-node'
+import {
+  createDatabase,
+  type NatsServer,
+  type PostgresServer,
+  startNats,
+  startPostgres,
+} from '../../../dev/servers/index.js'
+import { makePrivateDirectory } from '../../../dev/servers/private-directory.js'
+import { knowsFastIngest } from '../../../src/publishers/jetstream/fast-ingest.js'
+import { openDatabase } from '../../support/outbox-databases.js'
+import { createTables } from '../accounts.js'
+import type { Ordering } from '../publishing/campaign.js'
+
+/** Never those that others use. */
+export interface Servers {
+  readonly postgres: PostgresServer
+  readonly nats: NatsServer
+}
+
+export async function startServersToKill(): Promise<Servers & AsyncDisposable> {
+  const starting = [
+    // Or its timer may bring to the disk what a crash is to lose: the ids of transactions that were rolled back.
+    startPostgres({ settings: { wal_writer_delay: '10s' } }),
+    startNats(),
+  ] as const
+  try {
+    const [postgres, nats] = await Promise.all(starting)
+    return { postgres, nats, [Symbol.asyncDispose]: () => stopAll(starting) }
+  } catch (error) {
+    await stopAll(starting)
+    throw error
+  }
+}
+
+async function stopAll(starting: readonly Promise<{ stop(): Promise<void> }>[]): Promise<void> {
+  await Promise.allSettled(starting.map(async (server) => (await server).stop()))
+}
+
+export interface Site extends Servers {
+  readonly databaseUrl: string
+  /** A relay's name is that of its stream. */
+  readonly streams: readonly { readonly name: string; readonly ordering: Ordering }[]
+  /** Private, and gone afterwards. */
+  readonly folder: string
+  close(): Promise<void>
+}
+
+let sites = 0
+
+/** A database and streams that nobody else uses. */
+export async function openSite(
+  { postgres, nats }: Servers,
+  orderings: readonly Ordering[],
+  duplicateWindowMs: number,
+): Promise<Site> {
+  const site = ++sites
+  const streams = orderings.map((ordering) => ({ name: `${ordering.toUpperCase()}_${site}`, ordering }))
+  const directory = await makePrivateDirectory()
+  const database = await createDatabase(postgres.url)
+  const open = openDatabase(database.url)
+  await createTables(open)
+  await open.close()
+  await administer(nats, async (api) => {
+    for (const { name } of streams)
+      await api.add({
+        name,
+        subjects: [`${name.toLowerCase()}.>`],
+        duplicate_window: nanos(duplicateWindowMs),
+        ...(knowsFastIngest(nats.version) ? { allow_batched: true } : {}),
+      })
+  })
+  return {
+    postgres,
+    nats,
+    databaseUrl: database.url,
+    streams,
+    folder: directory.path,
+    close: async () => {
+      await administer(nats, async (api) => {
+        for (const { name } of streams) await api.delete(name)
+      })
+      await database.drop()
+      await directory.remove()
+    },
+  }
+}
+
+/** Past all proxies. */
+async function administer<T>({ url }: NatsServer, act: (streams: StreamAPI) => Promise<T>): Promise<T> {
+  const connection = await connect({ servers: url })
+  try {
+    const { streams } = await jetstreamManager(connection)
+    return await act(streams)
+  } finally {
+    await connection.close()
+  }
+}

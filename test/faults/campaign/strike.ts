@@ -1,0 +1,72 @@
+/** The nemesis at work: a hand for each crew, and one for the servers and the writers. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Random } from '../../support/random.js'
+import type { Cast } from './cast.js'
+import { linkFaults } from './faults/links.js'
+import { relayFaults } from './faults/relays.js'
+import { serverFaults } from './faults/servers.js'
+import type { Findings } from './findings.js'
+import { type CrewScene, deal, type Fault, type Scene, type Survived } from './nemesis.js'
+import type { Site } from './site.js'
+import { type Takeovers, Unrest } from './takeovers.js'
+
+const crewFaults: readonly Fault<CrewScene>[] = [...relayFaults, ...linkFaults]
+
+export const namesOfFaults: readonly string[] = [...crewFaults, ...serverFaults].map(({ name }) => name)
+
+export interface StrikeOptions {
+  /** For so long. Milliseconds. */
+  readonly strikesMs: number
+  readonly seed: number
+  /** These alone, each as often as the others. Default: all, by their weights. */
+  readonly faults?: readonly string[] | undefined
+}
+
+export interface Records {
+  readonly findings: Findings
+  readonly takeovers: Takeovers
+  readonly survived: Survived
+}
+
+/** Returns when everything is over that it has begun. */
+export async function strike(
+  site: Site,
+  cast: Cast,
+  options: StrikeOptions,
+  records: Records,
+): Promise<void> {
+  const { writers, crews } = cast
+  const { findings, takeovers, survived } = records
+  const random = new Random(options.seed)
+  const time = AbortSignal.timeout(options.strikesMs)
+  const astray = (count: number) => findings.note('astray', 'events in another stream', count)
+  const sceneOf = (...unrest: Unrest[]): Scene => ({
+    site,
+    writers,
+    takeovers,
+    astray,
+    unrest,
+    random: new Random(random.below(2 ** 32)),
+  })
+  const serversUnrest = new Unrest()
+  const servers = {
+    faults: chosen(serverFaults, options),
+    scene: sceneOf(serversUnrest),
+    unrest: serversUnrest,
+  }
+  const relays = crews.map((crew) => {
+    const unrest = new Unrest()
+    const scene = { ...sceneOf(serversUnrest, unrest), crew }
+    return { faults: chosen(crewFaults, options), scene, unrest }
+  })
+  await Promise.all([
+    sleep(options.strikesMs),
+    deal(servers, survived, time),
+    ...relays.map((hand) => deal(hand, survived, time)),
+  ])
+}
+
+function chosen<S extends Scene>(all: readonly Fault<S>[], { faults }: StrikeOptions): readonly Fault<S>[] {
+  if (faults === undefined) return all.filter(({ weight }) => weight > 0)
+  return all.filter(({ name }) => faults.includes(name)).map((fault) => ({ ...fault, weight: 1 }))
+}
