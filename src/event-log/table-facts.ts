@@ -10,7 +10,7 @@ export type TableKey = 'events' | 'aggregates' | 'relays' | 'deadLetters'
 export interface TableFacts {
   /** As it stands in SQL. */
   readonly name: string
-  /** Of this role. */
+  /** Of this role; insert and update be it for some columns only. */
   readonly privileges: ReadonlySet<Privilege>
   /** Row-level security applies to this role, and may hide rows. */
   readonly hidesRows: boolean
@@ -26,8 +26,9 @@ export async function readTableFacts(log: EventLog, table: TableKey): Promise<Ta
     log,
     sql`
       select row_security_active(oid)::text as hides_rows,
-        has_table_privilege(oid, 'select')::text as can_select, has_table_privilege(oid, 'insert')::text as can_insert,
-        has_table_privilege(oid, 'update')::text as can_update, has_table_privilege(oid, 'delete')::text as can_delete,
+        has_table_privilege(oid, 'select')::text as can_select,
+        has_any_column_privilege(oid, 'insert')::text as can_insert,
+        has_any_column_privilege(oid, 'update')::text as can_update, has_table_privilege(oid, 'delete')::text as can_delete,
         (not coalesce(reloptions @> array['autovacuum_enabled=false'], false))::text as autovacuum,
         coalesce(pg_stat_get_live_tuples(oid), 0)::text as live, coalesce(pg_stat_get_dead_tuples(oid), 0)::text as dead
       from pg_class where oid = ${name}::text::regclass`,

@@ -16,6 +16,7 @@ import {
 } from 'drizzle-outbox'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkTables } from '../../src/cli/doctor/table-checks.js'
 import { readOutcome } from '../../src/event-log/commit-outcome.js'
 import { claimRelay } from '../../src/event-log/relay-row.js'
 import { openShop, orderEvents, type Shop, type ShopDb } from '../support/drivers.js'
@@ -165,6 +166,20 @@ describe.each<[Role, number]>([
     }
     expect(spare).toEqual([])
   })
+})
+
+it('the doctor agrees', async () => {
+  const finding = async (role: Role) => {
+    const findings = await checkTables(databases.get(role)!['~drizzle-outbox'].log)
+    return findings.find(({ check }) => check === 'privileges')
+  }
+  expect(await finding('relay')).toMatchObject({ level: 'ok' })
+  for (const role of ['writer', 'operator'] as const)
+    expect(await finding(role)).toMatchObject({ level: 'error' })
+  await shop.db.execute(sql.raw(`grant ${roleOf('writer')} to ${roleOf('relay')}`))
+  const message = expect.stringContaining('may record and publish events')
+  expect(await finding('relay')).toMatchObject({ level: 'ok', message })
+  await shop.db.execute(sql.raw(`revoke ${roleOf('writer')} from ${roleOf('relay')}`))
 })
 
 describe('is refused:', () => {

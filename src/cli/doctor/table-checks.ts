@@ -64,17 +64,17 @@ function driftOf(drift: readonly string[]): Finding[] {
   }))
 }
 
-/** What relays need; and `npx drizzle-outbox`. */
+/** What relays need (test/ops/roles.test.ts). */
 const NEEDED: Readonly<Record<TableKey, readonly Privilege[]>> = {
   events: ['select', 'delete'],
   aggregates: [],
-  relays: ['select', 'insert', 'update', 'delete'],
+  relays: ['select', 'insert', 'update'],
   deadLetters: ['select', 'insert', 'update', 'delete'],
 }
 
 /** What those need who record events, who may have another role. */
 const FOR_WRITERS: Readonly<Partial<Record<TableKey, readonly Privilege[]>>> = {
-  events: ['select', 'insert'],
+  events: ['insert'],
   aggregates: ['select', 'insert', 'update'],
 }
 
