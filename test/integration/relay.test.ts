@@ -111,7 +111,7 @@ describeEachDriver('relay', (shop) => {
       },
       { type: 'order.shipped', source: '/shop', subject: 'woken', sequence: '0000000000000002' },
     ])
-    expect(relay.status()).toMatchObject({ published: 2, state: 'idle' })
+    await expect.poll(() => relay.status()).toMatchObject({ published: 2, state: 'idle' })
   })
 
   it('finds by polling what another process committed', async () => {
