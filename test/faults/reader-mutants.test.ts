@@ -34,11 +34,12 @@ describe.each(mutants)('$mutant', ({ load, schedule, fault }) => {
   })
 
   it(`is found out by random transactions (seed ${runSeed})`, async () => {
-    for (let seed = runSeed; seed < runSeed + 20; seed++) {
+    // The first nearly always does it: how the transactions interleave is up to the machine.
+    for (let seed = runSeed; seed < runSeed + 5; seed++) {
       const run = await randomRun({ load, seed, driver: 'node-postgres', transactions: 150 })
       if (run.faults[fault].length > 0) return
     }
-    expect.fail('twenty runs, and it looks right')
+    expect.fail('five runs, and it looks right')
   })
 })
 

@@ -7,7 +7,6 @@ import { drivers } from '../support/outbox-databases.js'
 import { runSeed } from '../support/random.js'
 import { savepointCampaign } from './savepoints/campaign.js'
 import { noSavepointFaults } from './savepoints/find-faults.js'
-import { lexicalScopes, savepointsIgnored, sharedJournal } from './savepoints/mutants.js'
 
 const programs = Number(process.env.OUTBOX_TEST_PROGRAMS ?? 300)
 
@@ -20,21 +19,4 @@ describe.each(drivers)('random programs over %s', (driver) => {
     for (const count of [counts.committed, counts.rolledBack, counts.hooks, counts.events])
       expect(count).toBeGreaterThan(programs / 10)
   }, 1_200_000)
-})
-
-describe.each([
-  { mutant: 'lexical scopes', mutate: lexicalScopes },
-  { mutant: 'rolled-back savepoints that keep their events', mutate: savepointsIgnored },
-  { mutant: 'one journal for all transactions', mutate: sharedJournal },
-])('$mutant', ({ mutate }) => {
-  it.each(drivers)(`found out over %s (seed ${runSeed})`, async (driver) => {
-    const found = { phantom: 0, hooks: 0 }
-    // A few hundred programs may not have what it takes.
-    for (let seed = runSeed; seed < runSeed + 10 && (!found.phantom || !found.hooks); seed++) {
-      const { faults } = await savepointCampaign({ driver, seed, programs: 200, mutate })
-      found.phantom += faults.phantom.length
-      found.hooks += faults.hooks.length
-    }
-    expect(found).toEqual({ phantom: expect.toSatisfy(Boolean), hooks: expect.toSatisfy(Boolean) })
-  })
 })

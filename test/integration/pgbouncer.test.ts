@@ -146,7 +146,7 @@ describeWithPgBouncer('through PgBouncer', { default_pool_size: serverConnection
     it('a relay keeps its lease and publishes everything in order while others write', async () => {
       const { db, open } = shop()
       const publisher = memoryPublisher()
-      const relay = createRelay({ db: open(2), publisher, name: 'pooled', leaseMs: 3_000, batchSize: 20 })
+      const relay = createRelay({ db: open(2), publisher, name: 'pooled', leaseMs: 9_000, batchSize: 20 })
       onTestFinished(() => relay.stop({ timeoutMs: 100 }))
       const trouble = vi.fn()
       relay.on('paused', trouble)

@@ -20,8 +20,7 @@ export const positionAfterLast: Load = async (log, claim, source) => {
     },
     openWindow: async () => (await readAfter(log, last, 1)).length > 0,
     readPage: async (after, limit) => {
-      const rows = await readAfter(log, after, limit)
-      const events = rows.map((row) => toRecordedEvent(row, source))
+      const events = (await readAfter(log, after, limit)).map((row) => toRecordedEvent(row, source))
       read = events.at(-1)?.position ?? read
       return pageOf(events, limit)
     },
@@ -42,6 +41,7 @@ function readAfter(log: EventLog, position: number, limit: number): Promise<Even
 async function savePage(log: EventLog, { name }: Claim, position: number): Promise<void> {
   await query(
     log,
-    sql`update outbox_relays set page = ${String(position)}::text::bigint where name = ${name}::text`,
+    sql`
+      update outbox_relays set page = greatest(page, ${String(position)}::text::bigint) where name = ${name}::text`,
   )
 }
