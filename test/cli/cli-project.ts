@@ -1,8 +1,8 @@
 /** A project with the packed package and an outbox.config.ts, and the command run in it as a child process. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished } from 'vitest'
 import { createConsumer } from '../package/consumer.js'
@@ -18,8 +18,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 export interface CliProject {
   readonly folder: string
-  /** Runs the command to its end. */
-  run(args: readonly string[], env?: Environment): Promise<Ended>
+  /** Runs the command to its end. @param subfolder Where. */
+  run(args: readonly string[], env?: Environment, subfolder?: string): Promise<Ended>
   /** Runs it to its end, which must be a good one. @returns what it printed, parsed line by line. */
   json(args: readonly string[], env?: Environment): Promise<unknown[]>
   /** Begins to run it. */
@@ -35,18 +35,21 @@ export async function createCliProject(env: Environment = {}, config?: string): 
   const fixture = new URL('./fixtures/outbox.config.ts', import.meta.url)
   if (config === undefined) await cp(fileURLToPath(fixture), join(folder, 'outbox.config.ts'))
   else await writeFile(join(folder, 'outbox.config.ts'), config)
-  const start = (args: readonly string[], more: Environment = {}) =>
-    new RunningCli(folder, args, { ...env, ...more })
+  const start = (args: readonly string[], more: Environment = {}, subfolder = '') =>
+    new RunningCli(folder, args, { ...env, ...more }, join(folder, subfolder))
   return {
     folder,
     start,
-    run: (args, more) => start(args, more).ended,
+    run: (args, more, subfolder) => start(args, more, subfolder).ended,
     json: async (args, more) => {
       const { code, stdout, stderr } = await start([...args, '--json'], more).ended
       expect(code, stderr).toBe(0)
       return stdout.split('\n').flatMap((line) => (line === '' ? [] : JSON.parse(line)))
     },
-    write: (file, text) => writeFile(join(folder, file), text),
+    write: async (file, text) => {
+      await mkdir(dirname(join(folder, file)), { recursive: true })
+      await writeFile(join(folder, file), text)
+    },
     remove: consumer.remove,
   }
 }
@@ -56,8 +59,8 @@ export class RunningCli {
   readonly #output = { stdout: '', stderr: '' }
   readonly ended: Promise<Ended>
 
-  constructor(cwd: string, args: readonly string[], env: Environment) {
-    const main = join(cwd, 'node_modules/drizzle-outbox/dist/cli/main.js')
+  constructor(project: string, args: readonly string[], env: Environment, cwd: string) {
+    const main = join(project, 'node_modules/drizzle-outbox/dist/cli/main.js')
     this.#child = spawn(process.execPath, [main, ...args], {
       cwd,
       env: { ...process.env, ...env },
