@@ -41,16 +41,18 @@ describe.each(drivers)('a transaction over %s that loses its connection', (drive
   }, 3_600_000)
 })
 
+const IN_PART = /in part: no order.*placed/
+
 it('an outbox without a fence is found out', async () => {
   const scenarios = allScenarios(['terminate']).filter(
     ({ moment, max, patienceMs }) => moment.kind === 'idle' && max === 1 && patienceMs > 0,
   )
-  const reports = await phantomCampaign(world, {
-    driver: 'postgres.js',
-    scenarios,
-    openWith: openWithoutFence,
-  })
-  expect(reports.flatMap(({ faults }) => faults)).toContainEqual(
-    expect.stringMatching(/in part: no order.*placed/),
-  )
+  const found: string[] = []
+  // One is enough, such as the last: a driver that hangs, as it sometimes does then, is waited for half a minute.
+  for (const scenario of scenarios.toReversed()) {
+    if (found.some((fault) => IN_PART.test(fault))) break
+    const options = { driver: 'postgres.js', scenarios: [scenario], openWith: openWithoutFence } as const
+    for (const { faults } of await phantomCampaign(world, options)) found.push(...faults)
+  }
+  expect(found).toContainEqual(expect.stringMatching(IN_PART))
 }, 600_000)

@@ -8,7 +8,7 @@ import { runSeed } from '../support/random.js'
 import { savepointCampaign } from './savepoints/campaign.js'
 import { noSavepointFaults } from './savepoints/find-faults.js'
 
-const programs = Number(process.env.OUTBOX_TEST_PROGRAMS ?? 300)
+const programs = Number(process.env.OUTBOX_TEST_PROGRAMS ?? 150)
 
 describe.each(drivers)('random programs over %s', (driver) => {
   it(`leave in the log what their savepoints keep (seed ${runSeed})`, async () => {

@@ -126,6 +126,18 @@ describeEachDriver("Drizzle's own", (shop, driver) => {
     expect(await find(db)).toEqual([])
   })
 
+  it('client is found for a relay that listens', async () => {
+    const { db, open } = shop()
+    const publisher = memoryPublisher()
+    const never = { minPollMs: 600_000, maxPollMs: 600_000 }
+    const relay = createRelay({ db, publisher, name: 'listens', listen: true, ...never })
+    onTestFinished(() => relay.stop({ timeoutMs: 100 }))
+    await relay.start()
+    await expect.poll(() => relay.status()).toMatchObject({ listening: true, state: 'idle' })
+    await open({ notify: true }).transaction(async (tx) => tx.outbox.add(Order.place('told')))
+    await expect.poll(() => publisher.published.map(({ subject }) => subject)).toContain('told')
+  })
+
   it('replicas are read from, while transactions and the relay are with the primary', async () => {
     const replica = await openShop(driver)
     onTestFinished(() => replica.close())

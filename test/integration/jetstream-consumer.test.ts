@@ -85,7 +85,7 @@ describeWithPrivateNats('a consumer with nothing but @nats-io', (nats) => {
       const { db } = shop()
       const stream = driver === 'node-postgres' ? 'SHOP' : 'OTHER'
       const aggregates = fc.sample(aggregate, { numRuns: 1000, seed: runSeed })
-      const makers = fc.sample(fc.tuple(eventMaker, fc.constantFrom(...aggregates)), runs(4000))
+      const makers = fc.sample(fc.tuple(eventMaker, fc.constantFrom(...aggregates)), runs(800))
       const recorded = [largestEvent(), ...makers.map(([make, of]) => make(of))]
       const expected = expectedOf(recorded).map((event) => messageOf(event, stream))
 

@@ -64,7 +64,7 @@ describeEachDriver('the log', (shop, driver) => {
         await store(db, events)
         expect(await takeLog(db)).toEqual(expected)
       }),
-      runs(40),
+      runs(15),
     )
   })
 

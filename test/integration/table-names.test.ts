@@ -114,7 +114,7 @@ describe('names of tables', () => {
       fc.asyncProperty(name.filter(fits(55)), name.filter(fits(44)), (schema, prefix) =>
         useTables(db, { schema: `${++cases}${schema}`, prefix }),
       ),
-      runs(10),
+      runs(4),
     )
   })
 

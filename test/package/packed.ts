@@ -5,6 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink } from
 import { basename, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { withLock } from '../../dev/lock-directory.mjs'
 
 export const repository = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
@@ -41,23 +42,29 @@ export async function packPackage(): Promise<PackedPackage> {
     for (const name of (await readdir(repository)).filter(isSource))
       await cp(join(repository, name), join(copy, name), { recursive: true, filter: isSource })
     const packed = join(shelf, await hashOf(copy))
-    if (!(await exists(packed))) {
-      await symlink(join(repository, 'node_modules'), join(copy, 'node_modules'))
-      await run('npm', ['pack', '--pack-destination', workshop], { cwd: copy }).catch((error) => {
-        throw new Error(`npm pack failed:\n${error.stdout}${error.stderr}`, { cause: error })
-      })
-      const [tarball] = (await readdir(workshop)).filter((name) => name.endsWith('.tgz'))
-      await run('tar', ['xzf', tarball!], { cwd: workshop })
-      await rm(copy, { recursive: true })
-      // Another test file may have been faster.
-      await rename(workshop, packed).catch(async (error) => {
-        if (!(await exists(packed))) throw error
-      })
-    }
+    // Test files that run at the same time wait for the first of them.
+    await withLock(
+      `${packed}.lock`,
+      () => {},
+      async () => {
+        if (!(await exists(packed))) await pack(copy, workshop, packed)
+      },
+    )
     return await readPacked(packed)
   } finally {
     await rm(workshop, { recursive: true, force: true })
   }
+}
+
+async function pack(copy: string, workshop: string, packed: string): Promise<void> {
+  await symlink(join(repository, 'node_modules'), join(copy, 'node_modules'))
+  await run('npm', ['pack', '--pack-destination', workshop], { cwd: copy }).catch((error) => {
+    throw new Error(`npm pack failed:\n${error.stdout}${error.stderr}`, { cause: error })
+  })
+  const [tarball] = (await readdir(workshop)).filter((name) => name.endsWith('.tgz'))
+  await run('tar', ['xzf', tarball!], { cwd: workshop })
+  await rm(copy, { recursive: true })
+  await rename(workshop, packed)
 }
 
 async function readPacked(packed: string): Promise<PackedPackage> {
