@@ -111,7 +111,7 @@ export const bugs: readonly Bug[] = [
       },
     ],
     found: 'duplicated',
-    campaign: { ...forgetful, rate: 100, faults: ['slow link', 'statements late'] },
+    campaign: { ...forgetful, rate: 200, batchSize: 500, faults: ['statements late'] },
   },
   {
     name: 'takes over without waiting for the lease',

@@ -6,7 +6,7 @@ import pg from 'pg'
  * By their checkpoints, and without waking them.
  *
  * @param progress grows while they publish.
- * @param patienceMs for which it may stand still.
+ * @param patienceMs for which it may stand still; a relay that goes round in circles is given up after ten times as long.
  * @returns the relays that have not.
  */
 export async function drain(
@@ -18,10 +18,12 @@ export async function drain(
   const client = new pg.Client(databaseUrl)
   await client.connect()
   try {
-    let [before, since] = [progress(), performance.now()]
+    const startedAt = performance.now()
+    let [before, since] = [progress(), startedAt]
     for (;;) {
       const behind = await unfinished(client, relays)
-      if (behind.length === 0 || performance.now() - since > patienceMs) return behind
+      const [stillMs, allMs] = [performance.now() - since, performance.now() - startedAt]
+      if (behind.length === 0 || stillMs > patienceMs || allMs > 10 * patienceMs) return behind
       if (progress() !== before) [before, since] = [progress(), performance.now()]
       await sleep(50)
     }

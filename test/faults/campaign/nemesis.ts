@@ -10,6 +10,7 @@ import type { Writers } from './writers.js'
 export interface Scene {
   readonly site: Site
   readonly writers: Writers
+  readonly crews: readonly Crew[]
   readonly random: Random
   readonly takeovers: Takeovers
   /** Of the servers, and of this crew. */

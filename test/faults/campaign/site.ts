@@ -21,11 +21,7 @@ export interface Servers {
 }
 
 export async function startServersToKill(): Promise<Servers & AsyncDisposable> {
-  const starting = [
-    // Or its timer may bring to the disk what a crash is to lose: the ids of transactions that were rolled back.
-    startPostgres({ settings: { wal_writer_delay: '10s' } }),
-    startNats(),
-  ] as const
+  const starting = [startPostgres({ settings: LAZY }), startNats()] as const
   try {
     const [postgres, nats] = await Promise.all(starting)
     return { postgres, nats, [Symbol.asyncDispose]: () => stopAll(starting) }
@@ -34,6 +30,9 @@ export async function startServersToKill(): Promise<Servers & AsyncDisposable> {
     throw error
   }
 }
+
+/** Or timers may bring to the disk what a crash is to lose: the ids of transactions that were rolled back. */
+const LAZY = { wal_writer_delay: '10s', bgwriter_delay: '10s', bgwriter_lru_maxpages: 0 }
 
 async function stopAll(starting: readonly Promise<{ stop(): Promise<void> }>[]): Promise<void> {
   await Promise.allSettled(starting.map(async (server) => (await server).stop()))

@@ -43,6 +43,7 @@ export async function strike(
   const sceneOf = (...unrest: Unrest[]): Scene => ({
     site,
     writers,
+    crews,
     takeovers,
     astray,
     unrest,

@@ -82,9 +82,13 @@ export const linkFaults: readonly Fault<CrewScene>[] = [
     weight: 2,
     befall: async (scene) => {
       const { crew } = scene
-      const { database } = target(scene)
+      const { nats, database } = target(scene)
       const led = once(crew, 'leads', { signal: AbortSignal.timeout(3 * crew.leaseMs) }).catch(() => {})
+      // A checkpoint among them: acknowledgements wait until it can only be sent late.
+      nats.hold('toClient')
+      await sleep(crew.publishTimeoutMs / 3)
       database.hold('toServer')
+      nats.release()
       await led
       await sleep(crew.leaseMs * (0.5 + 2 * scene.random.next()))
       database.release()

@@ -46,20 +46,24 @@ export const serverFaults: readonly Fault[] = [
     },
   },
   {
-    // The ids of those transactions are handed out again.
+    // The ids of those transactions are handed out again, and the relays have seen them in use.
     name: 'PostgreSQL crashed after rollbacks',
-    weight: 2,
-    befall: async ({ site, writers, random }) => {
+    weight: 1,
+    befall: async ({ site, writers, crews, random }) => {
+      const relays = crews.flatMap(({ slots }) => slots)
       writers.freeze()
       await sleep(250) // or a COMMIT that is under way brings the ids to the disk
       await ask(site.databaseUrl, async (client) => {
         for (let n = 0; n < 20; n++) await client.query('begin; insert into notes values (1); rollback')
         const { rows } = await client.query('select pg_backend_pid() as pid')
-        await sleep(1000 + random.below(200)) // for the relays to look, and some of them seldom
+        await sleep(2900 + random.below(300)) // for the relays to look, and some of them seldom
+        for (const relay of relays) relay.freeze()
         process.kill(rows[0].pid, 'SIGKILL')
       })
       await untilUp(site.databaseUrl)
       writers.thaw()
+      await sleep(500) // for the writers to use them
+      for (const relay of relays) relay.thaw()
     },
   },
   {
