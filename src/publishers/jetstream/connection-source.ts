@@ -90,10 +90,15 @@ async function connectBy(connect: () => Promise<NatsConnection>): Promise<NatsCo
 
 const CANNOT = 'cannot connect to NATS:'
 
+/** In the words of the client, if it is one that failed, whatever the function has made of it. */
 function cannotConnect(error: unknown) {
-  const isClients = CLIENT_ERRORS.some((type) => error instanceof type) || isThrownBy('@nats-io', error)
-  if (isClients) return unavailable(`${CANNOT} ${reasonOf(error)}`, { cause: error })
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (isClientError(cause)) return unavailable(`${CANNOT} ${reasonOf(cause)}`, { cause })
   return unavailable(`${CANNOT} the function for connections threw ${describeThrown(error)}`)
+}
+
+function isClientError(error: Error): boolean {
+  return CLIENT_ERRORS.some((type) => error instanceof type) || isThrownBy('@nats-io', error)
 }
 
 const CLIENT_ERRORS = Object.values(errors)

@@ -102,9 +102,9 @@ describeWithNatsServer('a relay that is not let in', () => {
 })
 
 it.each([
-  ['an address that cannot be read', 'nats://relay:se cret@ nowhere.invalid:4222'],
-  ['a function that repeats it', 'nats://relay:s3cret@nowhere.invalid:4222'],
-])('does not tell the password in %s', async (_, servers) => {
+  ['an address that cannot be read', 'nats://relay:se cret@ nowhere.invalid:4222', 'Invalid URL'],
+  ['a function that repeats it', 'nats://relay:s3cret@nowhere.invalid:4222', 'nowhere.invalid'],
+])('does not tell the password in %s', async (_, servers, reason) => {
   const publisher = jetStreamPublisher({
     connection: () =>
       connect({ servers }).catch((error) => {
@@ -115,7 +115,7 @@ it.each([
   const prepared = publisher.prepare({ leaseMs: 15_000, signal: new AbortController().signal })
   const error = await prepared.catch((thrown) => thrown)
   expect(error).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
-  expect(error.message).toContain('nowhere.invalid')
+  expect(error.message).toContain(reason)
   expect(inspect(error, { depth: 10 })).not.toMatch(/s3cret|cret@/)
 })
 
