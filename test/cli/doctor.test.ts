@@ -88,7 +88,7 @@ describe('doctor', () => {
       const { troubles } = await examine({ DATABASE_URL: url.href })
       const remedies = Object.fromEntries(troubles.map(({ check, remedy }) => [check, remedy]))
       expect(remedies['tables: privileges']).toBe(
-        `grant delete on "outbox_events" to ${role}; grant insert, update, delete on "outbox_relays" to ${role}; grant insert, update, delete on "outbox_dead_letters" to ${role}`,
+        `grant delete on "outbox_events" to ${role}; grant insert, update on "outbox_relays" to ${role}; grant insert, update, delete on "outbox_dead_letters" to ${role}`,
       )
       expect(remedies['tables: row-level security']).toContain(`alter role ${role} bypassrls`)
       await log.client.query(`${remedies['tables: privileges']}; alter role ${role} bypassrls`)
