@@ -6,7 +6,7 @@ import { snippetsOf } from './snippets.mjs'
 
 const root = new URL('../../', import.meta.url)
 const folder = new URL('.snippets/', root) // inside the repository, so that packages resolve
-const documents = ['README.md', 'docs/metrics.md', 'examples/quickstart/README.md']
+const documents = ['README.md', 'docs/cli.md', 'docs/metrics.md', 'examples/quickstart/README.md']
 
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder)

@@ -22,6 +22,7 @@ export interface PackedPackage {
 export interface Manifest {
   readonly version: string
   readonly type: string
+  readonly bin: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
   readonly scripts: Readonly<Record<string, string>>
   readonly dependencies: Readonly<Record<string, string>>
