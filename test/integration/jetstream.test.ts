@@ -42,6 +42,7 @@ describeWithNats('JetStream', (natsUrl) => {
         name: stream,
         minBackoffMs: 10,
         maxBackoffMs: 50,
+        maxAttempts: 100,
         publisher: publisherOf(),
         ...options,
       })

@@ -95,7 +95,7 @@ describe('names of tables', () => {
       sql`select tablename as name from pg_tables where schemaname = ${longest.schema} order by 1`,
     )
     expect(rowsOf(tables).map(({ name }) => name)).toEqual(
-      ['aggregates', 'events', 'migrations', 'relays'].map((table) => longest.prefix + table),
+      ['aggregates', 'dead_letters', 'events', 'migrations', 'relays'].map((table) => longest.prefix + table),
     )
   })
 

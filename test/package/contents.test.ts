@@ -21,7 +21,7 @@ it('has the build, the source that its maps and tables lead to, the migrations, 
     /^dist\/.+\.(js|js\.map|d\.ts)$/,
     /^src\/.+\.ts$/,
     /^drizzle\/\d{4}_[\w-]+\.sql$/,
-    /^docs\/[\w-]+\.md$/,
+    /^docs\/[\w.-]+\.(md|json)$/,
     /^ops\/[\w-]+\/(Dockerfile|[\w-]+\.(yml|json|service))$/,
     /^(README\.md|ARCHITECTURE\.md|CHANGELOG\.md|LICENSE|package\.json)$/,
   ]

@@ -21,6 +21,6 @@ export async function verifyDuplicate(
     })
   }
   return unavailable(
-    `message ${messageId} was deduplicated against message ${sequence} of stream ${stream}, which is gone; it can be stored when the duplicate window has passed`,
+    `event ${messageId} was deduplicated against message ${sequence} of stream ${stream}, which is gone; it can be stored when the duplicate window has passed`,
   )
 }
