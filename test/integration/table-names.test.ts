@@ -71,7 +71,7 @@ const nastyNames = [
   ],
   ...['MiXed', 'select', 'user', 'null', '日本語', '😀', 'e\u0301', '\u202e', '--> statement-breakpoint'],
 ]
-const longest = { schema: `${'ü'.repeat(31)}x`, prefix: '日'.repeat(14) }
+const longest = { schema: `${'ü'.repeat(31)}x`, prefix: `${'日'.repeat(13)}xx` }
 
 describe('names of tables', () => {
   let shop: Shop
