@@ -1,7 +1,11 @@
 import type { RecordedEvent } from '../events/domain-event.js'
+import { Timestamps } from './timestamp.js'
 
-/** Takes a context attribute of CloudEvents and its value in canonical string form. */
-export type WriteAttribute = (name: string, value: string) => void
+/**
+ * Takes a context attribute of CloudEvents and its value in canonical string form. `plain`: it is letters, digits and
+ * punctuation that no binding encodes.
+ */
+export type WriteAttribute = (name: string, value: string, plain?: boolean) => void
 
 /** The context attributes of an event, CloudEvents 1.0. */
 export function cloudEventAttributes(event: RecordedEvent): Record<string, string> {
@@ -31,8 +35,8 @@ export function writeTypeAttributes(event: RecordedEvent, write: WriteAttribute)
 export function writeOwnAttributes(event: RecordedEvent, write: WriteAttribute): void {
   write('id', event.id)
   write('subject', event.aggregateId)
-  write('time', event.occurredAt.toISOString())
-  write('sequence', String(event.aggregateVersion).padStart(SEQUENCE_DIGITS, '0'))
+  write('time', times.format(event.occurredAt), true)
+  write('sequence', padded(event.aggregateVersion), true)
   write('partitionkey', event.aggregateId)
   if (event.redelivery !== undefined) write('redelivery', String(event.redelivery))
   const { metadata } = event
@@ -43,4 +47,11 @@ export function writeOwnAttributes(event: RecordedEvent, write: WriteAttribute):
   for (const name in metadata.extensions) write(name, String(metadata.extensions[name]))
 }
 
-const SEQUENCE_DIGITS = String(Number.MAX_SAFE_INTEGER).length
+const times = new Timestamps()
+
+function padded(version: number): string {
+  const digits = String(version)
+  return ZEROS.slice(digits.length) + digits
+}
+
+const ZEROS = String(Number.MAX_SAFE_INTEGER).replaceAll(/\d/g, '0')

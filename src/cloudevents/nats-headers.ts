@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '../events/domain-event.js'
 import { writeOwnAttributes, writeTypeAttributes } from './attributes.js'
 import { encodeHeaderValue } from './percent-encoding.js'
+import type { TextSlab } from './text-slab.js'
 
 /**
  * Writes NATS header blocks: CloudEvents in binary mode (NATS binding 1.0.2, section 3.1), every attribute as
@@ -10,9 +11,15 @@ import { encodeHeaderValue } from './percent-encoding.js'
 export class NatsHeaders {
   /** By type: what its events have in common is written once. */
   readonly #common = new Map<string, { readonly of: RecordedEvent; readonly lines: string }>()
+  readonly #slab: TextSlab
   #block = ''
-  readonly #write = (name: string, value: string): void => {
-    this.#block += `ce-${name}: ${encodeHeaderValue(value)}\r\n`
+  readonly #write = (name: string, value: string, plain = false): void => {
+    this.#block += `ce-${name}: ${plain ? value : encodeHeaderValue(value)}\r\n`
+  }
+
+  /** @param slab where the blocks go. */
+  constructor(slab: TextSlab) {
+    this.#slab = slab
   }
 
   /** @param headers lines of NATS's own headers, which go as they are. */
@@ -20,7 +27,7 @@ export class NatsHeaders {
     const common = this.#commonLines(event)
     this.#block = `NATS/1.0\r\n${headers}${common}`
     writeOwnAttributes(event, this.#write)
-    return Buffer.from(`${this.#block}\r\n`)
+    return this.#slab.encode(`${this.#block}\r\n`)
   }
 
   #commonLines(event: RecordedEvent): string {

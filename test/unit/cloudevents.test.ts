@@ -9,6 +9,7 @@ import { toCloudEvent } from '../../src/cloudevents/cloud-event.js'
 import { NatsHeaders } from '../../src/cloudevents/nats-headers.js'
 import { encodeHeaderValue } from '../../src/cloudevents/percent-encoding.js'
 import { defaultSubject } from '../../src/cloudevents/subject.js'
+import { TextSlab } from '../../src/cloudevents/text-slab.js'
 import { toEventRecord } from '../../src/events/record-event.js'
 import { aggregateId, freeNames, largestEvent, metadata } from '../support/arbitrary-events.js'
 import { anyText, storableText } from '../support/arbitrary-text.js'
@@ -37,7 +38,7 @@ function fromLog(recorded: DomainEvent, more: Partial<RecordedEvent> = {}): Reco
 const { decode } = headers().constructor as unknown as { decode(block: Uint8Array): MsgHdrs }
 
 /** One for all events, as a publisher has it: what it keeps of one type is not taken for another. */
-const headersOfAll = new NatsHeaders()
+const headersOfAll = new NatsHeaders(new TextSlab())
 
 /** Reads the message of an event as its consumers may, and finds the event and nothing else. */
 function expectToArrive(event: RecordedEvent): void {

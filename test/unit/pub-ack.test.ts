@@ -1,16 +1,19 @@
 import type { Msg } from '@nats-io/transport-node'
 import { describe, expect, it } from 'vitest'
-import { readPubAck } from '../../src/publishers/jetstream/pub-ack.js'
+import { PubAckReader } from '../../src/publishers/jetstream/pub-ack.js'
 
 const answer = (body: unknown, code?: number) =>
   ({
+    data: Buffer.from(String(body)),
     json: () => JSON.parse(String(body)),
     ...(code === undefined ? {} : { headers: { code } }),
   }) as unknown as Msg
-const ack = (body: unknown) => readPubAck(answer(JSON.stringify(body)), 'SHOP', 'event-1')
+const acks = new PubAckReader('SHOP')
+const read = (body: string, code?: number) => acks.read(answer(body, code), 'event-1')
+const ack = (body: unknown) => read(JSON.stringify(body))
 const error = (err_code: number) => ack({ error: { code: 400, err_code, description: 'because' } })
 
-describe('readPubAck', () => {
+describe('PubAckReader', () => {
   it('takes an event for stored only when the stream that was asked for gave it a sequence', () => {
     expect(ack({ stream: 'SHOP', seq: 1 })).toEqual({ seq: 1, duplicate: false })
     expect(ack({ stream: 'SHOP', seq: 7, duplicate: true })).toEqual({ seq: 7, duplicate: true })
@@ -19,11 +22,26 @@ describe('readPubAck', () => {
     expect(ack({ stream: 'SHOP' })).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
     expect(ack({})).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
     expect(ack(null)).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
-    expect(readPubAck(answer('not json'), 'SHOP', '1')).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
-    expect(readPubAck(answer('', 503), 'SHOP', '1')).toMatchObject({
+    expect(read('not json')).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
+    expect(read('', 503)).toMatchObject({
       code: 'ERR_OUTBOX_UNAVAILABLE',
       details: { brokerCode: 503 },
     })
+  })
+
+  it.each([
+    ['{"stream":"SHOP", "seq":17}', { seq: 17, duplicate: false }],
+    ['{"stream":"SHOP", "seq":123456789012345}', { seq: 123456789012345, duplicate: false }],
+    ['{"stream":"SHOP", "seq":9007199254740991}', { seq: 9007199254740991, duplicate: false }],
+    ['{"stream":"SHOP", "seq":17,"duplicate": true}', { seq: 17, duplicate: true }],
+    ['{"stream":"SHOP", "domain":"hub", "seq":17}', { seq: 17, duplicate: false }],
+    ['{"stream":"SHOP", "seq":0}', { code: 'ERR_OUTBOX_UNAVAILABLE' }],
+    ['{"stream":"SHOP", "seq":-1}', { code: 'ERR_OUTBOX_UNAVAILABLE' }],
+    ['{"stream":"SHOP", "seq":}', { code: 'ERR_OUTBOX_UNAVAILABLE' }],
+    ['{"stream":"SHOP", "seq":17', { code: 'ERR_OUTBOX_UNAVAILABLE' }],
+    ['{"stream":"SHOPS", "seq":17}', { code: 'ERR_OUTBOX_UNAVAILABLE' }],
+  ])('reads %s as a server writes it', (body, expected) => {
+    expect(read(body)).toMatchObject(expected)
   })
 
   it.each([

@@ -27,7 +27,7 @@ import { MessageWriter } from './message-writer.js'
 import type { Entry } from './open-page.js'
 import { type JetStreamPublisherOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import { Pipeline } from './pipeline.js'
-import { type Ack, readPubAck } from './pub-ack.js'
+import { type Ack, PubAckReader } from './pub-ack.js'
 import { Session } from './session.js'
 import { checkStream, findStream } from './stream.js'
 import type { StreamNeeds } from './stream-checks.js'
@@ -62,6 +62,7 @@ class JetStreamPublisher implements Publisher {
   readonly #options: ResolvedOptions
   readonly #source: ConnectionSource
   readonly #writer: MessageWriter
+  readonly #acks: PubAckReader
   /** What the stream must cover; unknown when subjects come from a function of the user. */
   readonly #subjects: string | undefined
   readonly #inbox: AckHandlers<Entry>
@@ -83,6 +84,7 @@ class JetStreamPublisher implements Publisher {
     this.#options = options
     this.#source = new ConnectionSource(connection, publishTimeoutMs, this.#tellAvailable)
     const subjectOf = subject ? subjectBy(subject) : defaultSubject(subjectPrefix)
+    this.#acks = new PubAckReader(stream.name)
     this.#writer = new MessageWriter(stream.name, subjectOf)
     this.#subjects = subject === undefined ? `${subjectPrefix}.>` : undefined
     this.#inbox = {
@@ -170,8 +172,7 @@ class JetStreamPublisher implements Publisher {
 
   #answered(entry: Entry, message: Msg): void {
     const { pipeline } = entry.page
-    const { name } = this.#options.stream
-    const answer = this.#verified(readPubAck(message, name, entry.event.id), entry)
+    const answer = this.#verified(this.#acks.read(message, entry.event.id), entry)
     // The answer to a duplicate that is still looked at may say why the next one is misplaced.
     this.#answers.hand(answer, (result) => pipeline.settle(entry, result))
   }

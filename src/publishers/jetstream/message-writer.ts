@@ -1,5 +1,6 @@
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { NatsHeaders } from '../../cloudevents/nats-headers.js'
+import { TextSlab } from '../../cloudevents/text-slab.js'
 import { isOutboxError } from '../../errors.js'
 import { messageId, type RecordedEvent } from '../../events/domain-event.js'
 import { type PublishError, refused, unavailable } from './broker-errors.js'
@@ -9,7 +10,8 @@ import type { Session } from './session.js'
 /** Makes messages of events, with headers as bytes, and sends them. */
 export class MessageWriter {
   readonly #subjectOf: (event: RecordedEvent) => string
-  readonly #headers = new NatsHeaders()
+  readonly #slab = new TextSlab()
+  readonly #headers = new NatsHeaders(this.#slab)
   readonly #expectedStream: string
   #block: Uint8Array = new Uint8Array()
   /** One for all messages, each of which the client has copied when `publish` returns. */
@@ -54,7 +56,7 @@ export class MessageWriter {
   ): number {
     let headers = `Nats-Msg-Id: ${messageId(event)}\r\n${this.#expectedStream}`
     if (expectedLast !== undefined) headers += `Nats-Expected-Last-Sequence: ${expectedLast}\r\n`
-    const data = Buffer.from(event.data)
+    const data = this.#slab.encode(event.data)
     this.#block = this.#headers.encode(event, headers)
     this.#options.reply = reply
     connection.publish(subject, data, this.#options)

@@ -3,7 +3,7 @@ import { type JetStreamManager, jetstream, jetstreamManager, RetentionPolicy } f
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { verifyDuplicate } from '../../../src/publishers/jetstream/duplicates.js'
-import { readPubAck } from '../../../src/publishers/jetstream/pub-ack.js'
+import { PubAckReader } from '../../../src/publishers/jetstream/pub-ack.js'
 import { STREAM } from '../../support/broker-world.js'
 import { type Cause, itReactsTo } from '../../support/causes.js'
 import { describeWithNatsServer, describeWithPrivateNats } from '../../support/private-nats.js'
@@ -88,8 +88,8 @@ describeWithPrivateNats('a duplicate', (nats) => {
       return connection.request('shop', 'x', { headers: ids, timeout: 1000 })
     }
     // Which is why such streams are refused:
-    expect(readPubAck(await publish(), STREAM, 'one')).toEqual({ seq: 1, duplicate: false })
-    const again = readPubAck(await publish(), STREAM, 'one')
+    expect(new PubAckReader(STREAM).read(await publish(), 'one')).toEqual({ seq: 1, duplicate: false })
+    const again = new PubAckReader(STREAM).read(await publish(), 'one')
     if ('code' in again) expect(again).toMatchObject({ code: 'ERR_OUTBOX_UNAVAILABLE' })
     else expect(await verifyDuplicate(manager, STREAM, again.seq, 'one')).toMatchObject(gone)
   })
