@@ -57,7 +57,12 @@ export interface OutboxErrorDetails {
   ERR_OUTBOX_SCHEMA_VERSION: { readonly found: number; readonly expected: number }
   /** This database cannot keep the relay's promises. */
   ERR_OUTBOX_DATABASE_UNFIT: {
-    readonly reason: 'replica' | 'row-level-security' | 'sequence-cache' | 'cluster-changed'
+    readonly reason:
+      | 'replica'
+      | 'row-level-security'
+      | 'sequence-cache'
+      | 'cluster-changed'
+      | 'positions-taken'
   }
   /** A statement of the relay failed; `cause` is what the driver threw. */
   ERR_OUTBOX_DATABASE_FAILED: { readonly sqlState?: string }

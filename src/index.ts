@@ -48,6 +48,7 @@ export {
   readOutboxStatus,
 } from './operations/outbox-status.js'
 export { type PruneOptions, type PruneProgress, pruneOutbox } from './operations/prune-outbox.js'
+export { type RebaseOptions, rebaseOutbox } from './operations/rebase-outbox.js'
 export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
 export type {

@@ -15,12 +15,19 @@ const howToGetPostgres = `No PostgreSQL runs here. One of these gives you one:
   macOS           brew install postgresql
 or set DATABASE_URL to a server on which you may create databases.`
 
-/** The folder of programs that run under the account. `directory`: where to put a copy of them, if need be. */
-export async function findPostgres(directory: string, account: Account | undefined): Promise<string> {
-  const embedded = await findEmbedded(directory, account)
+/**
+ * The folder of programs that run under the account. `directory`: where to put a copy of them, if need be. `programs`: what
+ * must be there too.
+ */
+export async function findPostgres(
+  directory: string,
+  account: Account | undefined,
+  programs: readonly string[] = [],
+): Promise<string> {
+  const embedded = programs.length === 0 ? await findEmbedded(directory, account) : undefined
   if (embedded) return embedded
   for (const folder of [...(await debianFolders()), ...(process.env.PATH ?? '').split(delimiter)]) {
-    if (await runs(folder, account)) return folder
+    if (await runs(folder, account, programs)) return folder
   }
   throw new Error(howToGetPostgres)
 }
@@ -46,10 +53,15 @@ async function debianFolders(): Promise<string[]> {
   return versions.sort((a, b) => Number(b) - Number(a)).map((version) => join(root, version, 'bin'))
 }
 
-async function runs(folder: string, account: Account | undefined): Promise<boolean> {
+async function runs(
+  folder: string,
+  account: Account | undefined,
+  programs: readonly string[] = [],
+): Promise<boolean> {
   const options = { ...account, cwd: '/', env: childEnvironment() }
   try {
-    await Promise.all(['postgres', 'initdb'].map((name) => run(join(folder, name), ['--version'], options)))
+    const needed = ['postgres', 'initdb', ...programs]
+    await Promise.all(needed.map((name) => run(join(folder, name), ['--version'], options)))
     return true
   } catch {
     return false

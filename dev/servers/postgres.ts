@@ -13,6 +13,8 @@ export interface PostgresOptions {
   readonly port?: number
   /** Further server settings, as in postgresql.conf: `{ wal_sender_timeout: '3s' }`. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>
+  /** Clients that must be there too, which the npm package does not have. Rejects where there is no such server. */
+  readonly programs?: readonly ('pg_dump' | 'psql')[]
 }
 
 /** Its `url` is that of superuser `postgres` and database `postgres`; its directory also holds a unix socket. */
@@ -27,11 +29,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
 async function startIn(
   directory: PrivateDirectory,
-  { port, settings }: PostgresOptions,
+  { port, settings, programs }: PostgresOptions,
 ): Promise<PostgresServer> {
   const account = await postgresAccount()
   if (account) await chown(directory.path, account.uid, account.gid)
-  const binaries = await findPostgres(directory.path, account)
+  const binaries = await findPostgres(directory.path, account, programs)
   const data = join(directory.path, 'data')
   await launch({
     command: join(binaries, 'initdb'),

@@ -2,6 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { RecordedEvent } from '../events/domain-event.js'
 import { type EventLog, query, type TextRow } from './database.js'
 import { EVENT_COLUMNS, type EventRow, toRecordedEvent } from './event-row.js'
+import { isOfThisCluster } from './moved-log.js'
 import { type Checkpoint, type Claim, leaseLost, loadCheckpoint, NOTHING_PUBLISHED } from './relay-row.js'
 import { insertSetAside, type SetAside } from './set-aside.js'
 
@@ -48,7 +49,7 @@ export class LogReader {
         ), opened as (
           update ${this.#tables.relays} set next = pg_current_snapshot(), page = null, ${stateOf(publisherState)}
           from news
-          where news.found and ${this.#isOurs()} and next is null and snapshot::text = ${snapshot}::text
+          where news.found and ${this.#isOurs()} and ${isOfThisCluster} and next is null and snapshot::text = ${snapshot}::text
           -- Whatever the session's setting: the window, and all commits that it sees, are on disk before it is read.
           returning next, set_config('synchronous_commit', 'on', true)
         )

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { OutboxError } from '../errors.js'
 import { type EventLog, query, type TextRow } from './database.js'
-import { clusterChanged } from './preflight.js'
+import { clusterChanged, isOfThisCluster } from './moved-log.js'
 
 /** A relay's place in the log, as its row holds it. */
 export interface Checkpoint {
@@ -76,7 +76,7 @@ export async function claimRelay(
   const claim = { name, epoch: row.epoch }
   if (row.same_cluster === 'true') return claim
   await releaseRelay(log, claim)
-  throw clusterChanged(log.tables, name)
+  throw clusterChanged(log.tables)
 }
 
 /** Keeps the lease. @throws `ERR_OUTBOX_LEASE_LOST` */
@@ -87,7 +87,7 @@ export async function renewRelay(log: EventLog, { name, epoch }: Claim, leaseMs:
       update ${log.tables.relays}
       set lease_until = clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond',
         active_at = clock_timestamp()
-      where name = ${name}::text and epoch = ${epoch}::text::bigint
+      where name = ${name}::text and epoch = ${epoch}::text::bigint and ${isOfThisCluster}
         and owner is not null -- a renewal that arrives late must not take back what was released
       returning name`,
   )

@@ -51,6 +51,11 @@ const ENTRIES: { readonly [T in RelayEventType]: (event: RelayEventOf<T>) => Ent
     `polls only, cannot listen: ${error.message}; again in ${duration(retryInMs)}`,
     { attempt, retryInMs, ...codeOf(error) },
   ],
+  rebased: ({ durationMs }) => [
+    'warn',
+    `found the log in another database cluster, and carried the checkpoints over in ${duration(durationMs)}`,
+    { durationMs },
+  ],
   stopped: () => ['info', 'stopped'],
 }
 

@@ -50,6 +50,8 @@ export type RelayEvent =
       readonly attempt: number
       readonly retryInMs: number
     }
+  /** The log was moved here from another database cluster; its checkpoints are carried over. */
+  | { readonly type: 'rebased'; readonly durationMs: number }
   | { readonly type: 'stopped' }
 
 /** An event that was not published. */

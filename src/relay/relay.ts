@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { isOutboxError, type OutboxError } from '../errors.js'
 import { pingDatabase } from '../event-log/database.js'
-import { checkDatabase } from '../event-log/preflight.js'
 import { safeError } from '../foreign-errors.js'
 import type { Outbox } from '../transaction/outbox-db.js'
 import { Leader } from './leader.js'
 import { Lease } from './lease.js'
 import { Notifications } from './notifications.js'
+import { isClusterChange, prepareDatabase } from './prepare-database.js'
 import { publisherThrew } from './publisher-failed.js'
 import { RelayContext, relayStopped } from './relay-context.js'
 import { type RelayEventOf, RelayEvents, type RelayEventType } from './relay-events.js'
@@ -123,7 +123,7 @@ class LogRelay implements Relay {
     const context = new RelayContext(this.#options, this.#events, (state, error) => this.#enter(state, error))
     this.#context = context
     try {
-      await checkDatabase(context.log, this.#options.name)
+      await prepareDatabase(context)
       await this.#prepare(context)
     } catch (error) {
       await this.#closePublisher()
@@ -189,7 +189,8 @@ class LogRelay implements Relay {
   async #recover(context: RelayContext, error: Error): Promise<void> {
     if (context.stopping.aborted) return
     if (isLeaseLost(error)) return this.#events.emit({ type: 'leaseLost', error })
-    await context.pause('database', error).catch(() => {}) // stopped meanwhile
+    const failure = isClusterChange(error) ? await failureOf(prepareDatabase(context)) : error
+    if (failure) await context.pause('database', failure).catch(() => {}) // stopped meanwhile
   }
 
   async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -283,6 +284,10 @@ class LogRelay implements Relay {
 
 /** How often a standby looks whether the lease is free. */
 const STANDBY_POLL_MS = 1000
+
+async function failureOf(run: Promise<void>): Promise<Error | undefined> {
+  return run.then(() => undefined, safeError)
+}
 
 function isLeaseLost(error: Error): error is OutboxError<'ERR_OUTBOX_LEASE_LOST'> {
   return isOutboxError(error) && error.code === 'ERR_OUTBOX_LEASE_LOST'

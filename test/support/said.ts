@@ -16,6 +16,7 @@ const EVERYTHING: Record<RelayEventType, true> = {
   pruneFailed: true,
   listening: true,
   listenFailed: true,
+  rebased: true,
   stopped: true,
 }
 
