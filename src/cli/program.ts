@@ -11,6 +11,7 @@ import { forgetCommand } from './commands/forget.js'
 import { initCommand } from './commands/init.js'
 import { migrateCommand } from './commands/migrate.js'
 import { pruneCommand } from './commands/prune.js'
+import { rebaseCommand } from './commands/rebase.js'
 import { relayCommand } from './commands/relay.js'
 import { replayCommand } from './commands/replay.js'
 import { sqlCommand } from './commands/sql.js'
@@ -31,6 +32,7 @@ const COMMANDS: readonly AnyCommandSpec[] = [
   replayCommand,
   pruneCommand,
   forgetCommand,
+  rebaseCommand,
   doctorCommand,
 ]
 

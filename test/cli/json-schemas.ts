@@ -72,6 +72,7 @@ export const jsonSchemas = {
   replay: z.strictObject({ relay: name, position: nullable(count), events: count, done: z.boolean() }),
   'replay --cancel': z.strictObject({ relay: name, cancelled: z.boolean() }),
   prune: z.strictObject({ deleted: count, olderThanMs: millis }),
+  rebase: z.strictObject({ rebased: z.boolean() }),
   forget: z.strictObject({ relay: name, forgotten: z.boolean() }),
   doctor: z.strictObject({
     relay: name,

@@ -271,3 +271,22 @@ describe('prune and forget', () => {
     expect((await prune()).values).toEqual([{ deleted: 1, olderThanMs: 0 }])
   })
 })
+
+describe('rebase', () => {
+  it('carries checkpoints over that belong to another database cluster, once it may', async () => {
+    const log = await openLog('1')
+    await json('relay --once', log)
+    await log.client.query(
+      "update outbox_events set type = type; update outbox_relays set cluster = 'another'",
+    )
+    await log.record('2')
+    expect(await json('rebase', log)).toMatchObject({ code: 2, values: [] })
+    const { values } = await json('doctor', log)
+    expect(values.flatMap(({ findings }) => findings)).toContainEqual(
+      expect.objectContaining({ check: 'origin of the log', remedy: 'npx drizzle-outbox rebase' }),
+    )
+    expect((await json('rebase', log, ['--yes'])).values).toEqual([{ rebased: true }])
+    expect((await json('rebase', log, ['--yes'])).values).toEqual([{ rebased: false }])
+    expect((await json('relay --once', log)).values).toEqual([expect.objectContaining({ published: 1 })])
+  })
+})

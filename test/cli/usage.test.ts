@@ -30,7 +30,7 @@ function make() {
 
 const COMMANDS = [
   ...['init', 'sql', 'migrate', 'relay', 'status', 'events', 'dead list', 'dead show', 'dead retry'],
-  ...['dead discard', 'replay', 'prune', 'forget', 'doctor'],
+  ...['dead discard', 'replay', 'prune', 'rebase', 'forget', 'doctor'],
 ]
 
 let project: CliProject

@@ -9,7 +9,7 @@ import { duration, plural } from '../output/units.js'
 export async function checkRelay(log: EventLog, name: string): Promise<Finding[]> {
   const progress = await readRelayProgress(log, name)
   return [
-    ...(await originOf(log, name)),
+    ...(await originOf(log)),
     ...(progress === undefined
       ? [{ check: 'lease', level: 'warning', message: `relay ${name} has never run`, remedy: START } as const]
       : [leaseOf(progress), backlogOf(progress), deadLettersOf(progress)]),
@@ -20,14 +20,15 @@ const START = 'npx drizzle-outbox relay'
 const OLD_MS = 5 * 60_000
 
 /** Where the log and the checkpoint come from. The rest of what a relay looks at before it starts is checked elsewhere. */
-async function originOf(log: EventLog, name: string): Promise<Finding[]> {
+async function originOf(log: EventLog): Promise<Finding[]> {
   const check = 'origin of the log'
   try {
-    await checkDatabase(log, name)
+    await checkDatabase(log)
   } catch (error) {
     const unfit = isOutboxError(error) && error.code === 'ERR_OUTBOX_DATABASE_UNFIT'
     if (!unfit) throw error
-    if (error.details.reason === 'cluster-changed') return [{ check, level: 'error', message: error.message }]
+    if (error.details.reason === 'cluster-changed')
+      return [{ check, level: 'error', message: error.message, remedy: 'npx drizzle-outbox rebase' }]
   }
   return [{ check, level: 'ok', message: 'this database cluster' }]
 }
