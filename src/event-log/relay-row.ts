@@ -64,6 +64,9 @@ export async function claimRelay(
       select ${name}::text, ${NOTHING_PUBLISHED}::text::pg_snapshot, system_identifier::text, ${owner}::text, 1,
         clock_timestamp() + ${String(leaseMs)}::text::int * interval '1 millisecond'
       from pg_control_system()
+      where not exists ( -- a standby looks often, and must not lock the leader's row
+        select from ${log.tables.relays} held
+        where held.name = ${name}::text and held.owner <> ${owner}::text and held.lease_until >= clock_timestamp())
       on conflict (name) do update
         set owner = excluded.owner, epoch = relay.epoch + 1, lease_until = excluded.lease_until,
           active_at = clock_timestamp(),

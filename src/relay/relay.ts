@@ -167,7 +167,7 @@ class LogRelay implements Relay {
     if (lease === undefined) {
       context.enter('standby')
       context.resume()
-      // Not woken by commits: they are the leader's business, and each look locks its row.
+      // Not woken by commits: they are the leader's business.
       return sleep(Math.min(STANDBY_POLL_MS, leaseMs), context.stopping)
     }
     this.#epoch = Number(lease.claim.epoch)
@@ -283,7 +283,7 @@ class LogRelay implements Relay {
 }
 
 /** How often a standby looks whether the lease is free. */
-const STANDBY_POLL_MS = 1000
+const STANDBY_POLL_MS = 250
 
 async function failureOf(run: Promise<void>): Promise<Error | undefined> {
   return run.then(() => undefined, safeError)

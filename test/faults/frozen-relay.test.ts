@@ -1,4 +1,4 @@
-/** A relay that freezes past its lease, and wakes long after its successor has published what it was about to send. */
+/** A relay that freezes, or whose event loop is blocked, past its lease, and wakes long after its successor has published what it was about to send. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -36,11 +36,12 @@ describeWithPrivateNats('a frozen relay', (nats) => {
     { ordering: 'stream', freezes: 'may send', duplicateWindowMs: WINDOW },
     { ordering: 'stream', freezes: 'tail read', duplicateWindowMs: WINDOW },
     { ordering: 'aggregate', freezes: 'may send', duplicateWindowMs: 120_000 },
+    { ordering: 'stream', freezes: 'may send', duplicateWindowMs: WINDOW, blocksMs: 8000 },
   ] as const)(
-    'adds nothing to the stream when it wakes ($ordering, $freezes), and goes on when it leads again',
-    async ({ ordering, freezes, duplicateWindowMs }) => {
+    'adds nothing to the stream when it wakes ($ordering, $freezes, $blocksMs), and goes on when it leads again',
+    async ({ ordering, freezes, duplicateWindowMs, ...how }) => {
       const random = new Random(runSeed)
-      const stream = `FROZEN_${ordering}_${freezes.slice(0, 3)}`.toUpperCase()
+      const stream = `FROZEN_${ordering}_${freezes.slice(0, 3)}_${Object.keys(how)}`.toUpperCase()
       const settings = {
         databaseUrl: database.url,
         natsUrl: nats().url,
@@ -57,11 +58,11 @@ describeWithPrivateNats('a frozen relay', (nats) => {
         process.kill(killed.pid, 'SIGKILL')
         await killed.ended
       }
-      const frozen = startRelay({ ...settings, freezes })
+      const frozen = startRelay({ ...settings, freezes, ...how })
       await frozen.says('frozen')
       await startRelay({ ...settings, drains: true }).says('drained')
       await sleep(3 * WINDOW)
-      process.kill(frozen.pid, 'SIGCONT')
+      if (!('blocksMs' in how)) process.kill(frozen.pid, 'SIGCONT')
       const [sent = 0] = await frozen.says('woken')
       // Or it has not tried.
       if (freezes === 'may send') expect(sent).toBeGreaterThan(BATCH / 4)

@@ -1,7 +1,7 @@
 import { startChild } from '../support/child.js'
 import type { RelayProcessOptions } from './fixtures/relay-process.js'
 
-type Word = 'published' | 'frozen' | 'woken' | 'drained'
+type Word = 'leads' | 'published' | 'frozen' | 'woken' | 'drained'
 
 /**
  * A relay in a process of its own. `says(word)` waits until it says that, and gives the numbers that it says with it;
