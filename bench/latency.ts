@@ -1,7 +1,8 @@
 /**
  * How long an event takes from its commit to the broker's acknowledgement, while a process commits so many a second, one
- * in a transaction: with the relay in the same process, which commits wake; in another one, which notifications wake;
- * and in another one that polls. From where `transaction` has returned to where the relay knows.
+ * in a transaction: with the relay in the same process, which commits wake; the same while the broker refuses the events of
+ * one aggregate in a thousand; in another one, which notifications wake; and in another one that polls. From where
+ * `transaction` has returned to where the relay knows.
  *
  *   npm run build && npx tsx --tsconfig bench/tsconfig.json bench/latency.ts [--rate 500] [--seconds 10] [--rounds 3]
  */
@@ -41,6 +42,9 @@ const orderEvents = defineEvents('order', {
   placed: z.object({ customer: z.string(), total: z.int(), note: z.string() }),
 })
 const data = { customer: 'ada', total: 4200, note: 'x'.repeat(150) }
+const AGGREGATES = 1000
+const MAX_MESSAGE_BYTES = 4096
+const refused = { ...data, note: 'x'.repeat(MAX_MESSAGE_BYTES) }
 
 const servers = await startServers()
 if (servers.natsUrl === undefined) throw new Error(howToGetNats)
@@ -54,7 +58,11 @@ const connection = await connect({ servers: natsUrl })
 await migrateOutbox(db)
 await db.execute(sql`create table orders (id text primary key, customer text not null, total int not null)`)
 const manager = await jetstreamManager(connection)
-await manager.streams.add({ name: STREAM, subjects: [`${STREAM.toLowerCase()}.>`] })
+await manager.streams.add({
+  name: STREAM,
+  subjects: [`${STREAM.toLowerCase()}.>`],
+  max_msg_size: MAX_MESSAGE_BYTES,
+})
 
 /** When each event was committed, and when acknowledged. */
 const committed = new Map<string, number>()
@@ -66,10 +74,17 @@ const onAcknowledged = ({ ids, at }: Acknowledged) => {
 interface Variant {
   readonly name: string
   readonly db: typeof db
+  readonly poisoned?: boolean
   start(): Promise<() => Promise<unknown>>
 }
 const variants: readonly Variant[] = [
   { name: 'woken in the process', db, start: () => startTimedRelay(db, natsUrl, {}, onAcknowledged) },
+  {
+    name: 'the same, beside an aggregate that is refused',
+    db,
+    poisoned: true,
+    start: () => startTimedRelay(db, natsUrl, {}, onAcknowledged),
+  },
   { name: 'woken by NOTIFY', db: notifying, start: () => startElsewhere({ listen: true }) },
   { name: 'polling', db, start: () => startElsewhere({}) },
 ]
@@ -107,7 +122,7 @@ async function startElsewhere(options: Partial<RelayOptions>): Promise<() => Pro
 }
 
 /** In order, without the first tenth, in which the processes warm up. */
-async function measure({ db, start }: Variant): Promise<number[]> {
+async function measure({ db, start, poisoned = false }: Variant): Promise<number[]> {
   committed.clear()
   acknowledged.clear()
   const stop = await start()
@@ -115,23 +130,28 @@ async function measure({ db, start }: Variant): Promise<number[]> {
   const placing: Promise<void>[] = []
   while (placing.length < count) {
     const due = Math.min(count, ((now() - begun) / 1000) * rate)
-    while (placing.length < due) placing.push(place(db))
+    while (placing.length < due) placing.push(place(db, placing.length % AGGREGATES, poisoned))
     await sleep(1)
   }
   await Promise.all(placing)
-  while (acknowledged.size < count) await sleep(10)
+  while ([...committed.keys()].some((id) => !acknowledged.has(id))) await sleep(10)
   await stop()
+  await db.execute(sql`delete from outbox_dead_letters`)
   return [...committed].slice(count / 10).map(([id, at]) => acknowledged.get(id)! - at)
 }
 
-async function place(db: Variant['db']): Promise<void> {
+async function place(db: Variant['db'], aggregate: number, poisoned: boolean): Promise<void> {
   const id = randomUUID()
-  const event = orderEvents.placed(id, data)
+  const isRefused = poisoned && aggregate === 0
+  const event = orderEvents.placed(
+    `${isRefused ? 'refused' : 'order'}-${aggregate}`,
+    isRefused ? refused : data,
+  )
   await db.transaction(async (tx) => {
     await tx.insert(orders).values({ id, customer: 'ada', total: 4200 })
     tx.outbox.add(event)
   })
-  committed.set(event.id, now())
+  if (!isRefused) committed.set(event.id, now())
 }
 
 function percentile(all: readonly number[], percent: number): number {

@@ -25,14 +25,8 @@ export async function startTimedRelay(
     connection: () => connect({ servers: natsUrl }),
     stream: { name: STREAM },
   })
-  const publish = publisher.publish.bind(publisher)
-  publisher.publish = async (events, publishing) => {
-    const outcome = await publish(events, publishing)
-    if (outcome.unacknowledged.length > 0) throw new Error('an event was not acknowledged')
-    onAcknowledged({ ids: events.map(({ id }) => id), at: now() })
-    return outcome
-  }
   const relay = createRelay({ db, publisher, ...options })
+  relay.on('published', ({ events }) => onAcknowledged({ ids: events.map(({ id }) => id), at: now() }))
   const listening = new Promise<void>((resolve) => relay.on('listening', () => resolve()))
   await relay.start()
   await relay.drain()
