@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DiscardPolicy,
   jetstreamManager,
+  PersistMode,
   type RetentionPolicy,
   type StorageType,
 } from '@nats-io/jetstream'
@@ -247,6 +248,22 @@ describeWithNats('JetStream', (natsUrl) => {
         leaseMs: 15_000,
         signal: new AbortController().signal,
       })
+
+    it('refuses to be acknowledged before events are written, which servers can from 2.12 on', async ({
+      skip,
+    }) => {
+      const subjects = [`${stream.toLowerCase()}.>`]
+      const { config } = await (await manager()).streams.add({
+        name: stream,
+        subjects,
+        persist_mode: PersistMode.Async,
+      })
+      skip(config.persist_mode !== PersistMode.Async, 'an older server')
+      await expect(prepare()).rejects.toMatchObject({
+        details: { findings: [expect.stringContaining('persist_mode async')] },
+      })
+      await prepare({ stream: { name: stream, allow: ['async-persistence'] } })
+    })
 
     it.each<[string, object, StreamRisk | undefined]>([
       ['no_ack', { no_ack: true }, undefined],

@@ -1,9 +1,16 @@
-import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream'
+import {
+  DiscardPolicy,
+  PersistMode,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream'
 import { DEFAULT_MAX_EVENT_BYTES } from '../../events/definition.js'
 
 export const RISKS = [
   'discard-old',
   'memory-storage',
+  'async-persistence',
   'duplicate-window',
   'max-payload',
   'lost-events',
@@ -131,6 +138,16 @@ export const STREAM_CHECKS: readonly StreamCheck[] = [
         : undefined,
     describe: ({ storage }) => storage,
     remedy: () => ({ advice: 'a stream keeps its kind of storage: make another one with --storage file' }),
+  },
+  {
+    name: 'persistence',
+    risk: 'async-persistence',
+    problem: ({ persist_mode }) =>
+      persist_mode === PersistMode.Async
+        ? 'persist_mode async: it acknowledges events before it has written them'
+        : undefined,
+    describe: () => 'events are written before they are acknowledged',
+    remedy: () => ({ advice: 'a stream keeps its persist_mode: make another one with the default' }),
   },
   {
     name: 'duplicate window',
