@@ -57,6 +57,10 @@ export class ModelPublisher implements Publisher {
     this.#last = this.broker.stored.length
   }
 
+  async ping(): Promise<void> {
+    await this.broker.ping().catch(toUnavailable)
+  }
+
   async recover({ state = '0:0', unsettled }: RecoverFrom): Promise<Recovered> {
     const [incarnation, sequence] = state.split(':').map(Number) as [number, number]
     const found = await this.broker.idsAfter(sequence).catch(toUnavailable)

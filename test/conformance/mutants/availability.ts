@@ -1,4 +1,4 @@
-/** It tells of the end of an outage at the wrong time, or the wrong ones. */
+/** It tells of the end of an outage at the wrong time, or the wrong ones; or does not know of an outage. */
 import { ModelPublisher } from '../model-publisher.js'
 import type { Mutant } from './mutant.js'
 
@@ -31,6 +31,34 @@ class TellsForEver extends ModelPublisher {
   }
 }
 
+const answers =
+  'answers a ping beside what it publishes, and rejects it with ERR_OUTBOX_UNAVAILABLE in an outage, if at all'
+
+class AlwaysAnswers extends ModelPublisher {
+  override async ping(): Promise<void> {}
+}
+
+class AnswersInItsOwnWords extends ModelPublisher {
+  override async ping(): Promise<void> {
+    await super.ping().catch(() => {
+      throw new Error('the broker is down')
+    })
+  }
+}
+
+class NeverAnswersAgain extends ModelPublisher {
+  #failed: Promise<void> | undefined
+
+  override async ping(): Promise<void> {
+    await this.#failed
+    const pinging = super.ping()
+    await pinging.catch(() => {
+      this.#failed = pinging
+    })
+    return pinging
+  }
+}
+
 export const availabilityMutants: readonly Mutant[] = [
   {
     mutant: 'never tells that its destination is available',
@@ -47,5 +75,20 @@ export const availabilityMutants: readonly Mutant[] = [
     mutant: 'goes on telling when nobody listens any more',
     publisher: TellsForEver,
     caughtBy: { [tells]: /somebody who has ended it/ },
+  },
+  {
+    mutant: 'answers a ping in its own name',
+    publisher: AlwaysAnswers,
+    caughtBy: { [answers]: /ping/ },
+  },
+  {
+    mutant: 'throws what is none of our errors at a ping',
+    publisher: AnswersInItsOwnWords,
+    caughtBy: { [answers]: /ERR_OUTBOX_UNAVAILABLE/ },
+  },
+  {
+    mutant: 'answers no ping after an outage',
+    publisher: NeverAnswersAgain,
+    caughtBy: { [answers]: /down|unavailable|ERR_OUTBOX/ },
   },
 ]

@@ -101,6 +101,24 @@ export const outageCases: readonly Case[] = [
     },
   },
   {
+    name: 'answers a ping beside what it publishes, and rejects it with ERR_OUTBOX_UNAVAILABLE in an outage, if at all',
+    needs: ['outage'],
+    run: async (rig) => {
+      const publisher = await rig.start()
+      const ping = publisher.publisher.ping?.bind(publisher.publisher)
+      if (ping === undefined) return
+      const events = rig.log.events(100, 10)
+      await Promise.all([publisher.deliver(events), ping()])
+      const restore = await rig.outage()
+      for (let attempt = 0; attempt < 2; attempt++)
+        await assertRejects('ping', ping(), 'ERR_OUTBOX_UNAVAILABLE')
+      await restore()
+      await publisher.restart()
+      await ping()
+      await rig.expectStored(events)
+    },
+  },
+  {
     name: 'has everything in the destination, in order, though the connection is cut twice in mid-publish',
     needs: ['cut'],
     run: async (rig) => {
