@@ -48,7 +48,7 @@ export function withLetters<T>(
     const { id, aggregate, type, since, until } = options
     const relay = relayNameOf(options, session.config.relay)
     const filter = { id, aggregate, type, since, until }
-    return use({ session, relay, letters: deadLetters(session.db, { relay }), filter })
+    return use({ session, relay, letters: deadLetters(session.guardedDb, { relay }), filter })
   })
 }
 
