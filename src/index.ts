@@ -51,6 +51,8 @@ export { type PruneOptions, type PruneProgress, pruneOutbox } from './operations
 export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
 export type {
+  DiagnoseContext,
+  Finding,
   Publisher,
   PublisherContext,
   PublishOptions,
