@@ -13,7 +13,7 @@ import { expectNothingLeftOf } from '../support/leftovers.js'
 import { describeWithNats } from '../support/servers.js'
 
 const run = fileURLToPath(new URL('../../dev/run.mjs', import.meta.url))
-const patience = { timeout: 40_000 }
+const patience = { timeout: 60_000 }
 
 /** Resolves when it says what to try. */
 async function startExample(environment: NodeJS.ProcessEnv = {}) {
@@ -139,7 +139,7 @@ describeWithNats('npm run example:worker', (natsUrl) => {
     await example.expectNothingLeft()
   })
 
-  test('on the servers that the environment names', async () => {
+  test('on the servers that the environment names', { timeout: 120_000 }, async () => {
     const example = await startExample({ DATABASE_URL: inject('databaseUrl'), NATS_URL: natsUrl })
     expect(await example.session[0]!()).toMatchObject({ status: 201 })
     example.stop('SIGTERM')
