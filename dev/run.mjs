@@ -1,6 +1,6 @@
 /**
- * `node dev/run.mjs test|demo|faults [arguments]`, on a clone as git made it: installs what is missing, then runs the task.
- * Imports nothing that has to be installed first.
+ * `node dev/run.mjs test|demo|example:worker|faults [arguments]`, on a clone as git made it: installs what is missing,
+ * then runs the task. Imports nothing that has to be installed first.
  */
 import { fileURLToPath } from 'node:url'
 import { installDependencies } from './install-dependencies.mjs'
@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const tasks = {
   test: ['node_modules/vitest/vitest.mjs', 'run'],
   demo: ['--import', 'tsx', 'dev/demo/main.ts'],
+  'example:worker': ['--import', 'tsx', 'dev/worker-example/main.ts'],
   faults: ['--import', 'tsx', 'test/faults/campaign/main.ts'],
 }
 

@@ -52,6 +52,8 @@ export { type RebaseOptions, rebaseOutbox } from './operations/rebase-outbox.js'
 export { cancelReplay, type ReplayOptions, replay } from './operations/replay.js'
 export { type MemoryPublisher, memoryPublisher } from './publishers/memory.js'
 export type {
+  DiagnoseContext,
+  Finding,
   Publisher,
   PublisherContext,
   PublishOptions,

@@ -1,7 +1,8 @@
 /** Commands to look at what a run has left, with the real addresses. */
+
+import type { Venue } from '../servers/index.js'
 import { CONSUMER } from './jetstream-destination.js'
 import type { Paint } from './text.js'
-import type { Venue } from './venue.js'
 
 export async function renderLookInside(venue: Venue, paint: Paint): Promise<string> {
   const { databaseUrl, natsUrl, stream } = venue

@@ -1,12 +1,11 @@
 /** `npm run demo`: a shop, its outbox, a relay, a broker and a consumer, for real; then the proof that nothing was lost. */
-import { howToGetNats } from '../servers/index.js'
+import { howToGetNats, openVenue } from '../servers/index.js'
 import { renderLookInside } from './look-inside.js'
 import { type Options, parseOptions, UsageError, usage } from './options.js'
 import { createProgress } from './progress.js'
 import { runDemo } from './run-demo.js'
 import { renderTable } from './table.js'
 import { paintFor } from './text.js'
-import { openVenue } from './venue.js'
 import { renderVerdict } from './verdict.js'
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const
@@ -18,7 +17,7 @@ async function main(options: Options, signal: AbortSignal): Promise<number> {
   const progress = createProgress(process.stderr)
   try {
     progress.say('Starting PostgreSQL and NATS …')
-    await using venue = await openVenue()
+    await using venue = await openVenue('SHOP')
     progress.end()
     signal.throwIfAborted()
     if (!venue.natsUrl) say(`Without NATS: the events go to the memory publisher instead. ${howToGetNats}\n`)

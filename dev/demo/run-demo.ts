@@ -4,6 +4,7 @@ import { recordedEvents } from 'drizzle-outbox/testing'
 import { createTables } from '../../examples/quickstart/create-tables.js'
 import { createDb, createPool } from '../../examples/quickstart/db.js'
 import { startRelay } from '../../examples/quickstart/relay.js'
+import type { Venue } from '../servers/index.js'
 import { check, type Findings } from './checker.js'
 import { openJetStream } from './jetstream-destination.js'
 import { Ledger } from './ledger.js'
@@ -12,7 +13,6 @@ import type { Progress } from './progress.js'
 import { createReport, type Report } from './report.js'
 import { CUSTOMERS, runShopFloor } from './shop-floor.js'
 import { bar, count } from './text.js'
-import type { Venue } from './venue.js'
 
 export interface DemoOptions {
   readonly venue: Pick<Venue, 'databaseUrl' | 'natsUrl' | 'stream'>

@@ -12,3 +12,4 @@ export {
 } from './pgbouncer.js'
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.js'
 export { type Servers, startServers } from './start-servers.js'
+export { openVenue, type Venue } from './venue.js'

@@ -17,6 +17,8 @@ export interface Session {
   readonly db: AnyOutboxDb
   /** Every statement has a deadline, and none is waited for once the command is interrupted. */
   readonly log: EventLog
+  /** The same database for operations, whose statements are those of `log`. */
+  readonly guardedDb: AnyOutboxDb
   /** A new one. @throws UsageError */
   createPublisher(): Promise<Publisher>
 }
@@ -30,9 +32,14 @@ export const configOption = new Option(
   'the configuration (default: outbox.config.ts, .mts, .js or .mjs of this folder)',
 ).env('OUTBOX_CONFIG')
 
-/** Opens what the configuration names, and closes it afterwards. @throws UsageError */
+/**
+ * Opens what the configuration names, and closes it afterwards.
+ *
+ * @param options `statementTimeoutMs`: the deadline of each statement, 30 seconds by default.
+ * @throws UsageError
+ */
 export async function withSession<T>(
-  { config: named }: SessionOptions,
+  { config: named, statementTimeoutMs = 30_000 }: SessionOptions & { readonly statementTimeoutMs?: number },
   { signal, log }: Pick<Context, 'signal' | 'log'>,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
@@ -41,12 +48,18 @@ export async function withSession<T>(
   const { db, close } = isClosable(made) ? made : { db: made, close: () => {} }
   if (db?.['~drizzle-outbox'] === undefined)
     throw new UsageError(`${file}: db must return what withOutbox(…) gives, or { db, close }`)
+  const outbox = db['~drizzle-outbox']
+  const guarded = guardLog(outbox.log, statementTimeoutMs, signal)
   try {
     return await use({
       config,
       file,
       db,
-      log: guardLog(db['~drizzle-outbox'].log, STATEMENT_TIMEOUT_MS, signal),
+      log: guarded,
+      guardedDb: {
+        transaction: (run, config) => db.transaction(run, config),
+        '~drizzle-outbox': { ...outbox, log: guarded },
+      },
       createPublisher: async () => {
         const publisher = await untilAborted(Promise.resolve(config.publisher()), signal)
         if (typeof publisher?.publish === 'function') return publisher
@@ -60,7 +73,9 @@ export async function withSession<T>(
   }
 }
 
-const STATEMENT_TIMEOUT_MS = 30_000
+/** For statements that go through the whole log. Whoever waits for too long can interrupt them. */
+export const WHOLE_LOG_TIMEOUT_MS = 600_000
+
 const CLOSE_TIMEOUT_MS = 5000
 
 function isClosable(made: AnyOutboxDb | ClosableDb): made is ClosableDb {

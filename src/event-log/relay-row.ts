@@ -107,6 +107,17 @@ export async function releaseRelay(log: EventLog, { name, epoch }: Claim): Promi
   )
 }
 
+/** What a relay's publisher has stored last. Undefined: nothing, or nothing that matters, because it publishes again. */
+export async function readPublisherState(log: EventLog, name: string): Promise<string | undefined> {
+  const [row] = await query<{ publisher_state: string | null }>(
+    log,
+    sql`
+      select publisher_state::text from ${log.tables.relays}
+      where name = ${name}::text and replay_from is null`,
+  )
+  return row?.publisher_state ?? undefined
+}
+
 /** @throws `ERR_OUTBOX_LEASE_LOST` */
 export async function loadCheckpoint(log: EventLog, { name, epoch }: Claim): Promise<Checkpoint> {
   const [row] = await query<RelayRow>(

@@ -64,7 +64,7 @@ export interface Publisher {
    *
    * @throws `ERR_OUTBOX_UNAVAILABLE`
    */
-  diagnose?(context: PublisherContext): Promise<readonly Finding[]>
+  diagnose?(context: DiagnoseContext): Promise<readonly Finding[]>
   /** For `relay.status()`: how it publishes at the moment. */
   status?(): Readonly<Record<string, unknown>>
   /** Frees what the publisher itself has opened. */
@@ -87,6 +87,14 @@ export interface PublisherContext {
   /** For so long a relay that died may hold its lease, and so its successor may resend. Milliseconds. */
   readonly leaseMs: number
   readonly signal: AbortSignal
+}
+
+export interface DiagnoseContext extends PublisherContext {
+  /**
+   * The `state` that was stored last with a checkpoint: what the destination has lost since is a finding. Undefined: none
+   * ever was, or it does not matter any more.
+   */
+  readonly state?: string | undefined
 }
 
 export interface RecoverFrom {

@@ -170,6 +170,41 @@ describeWithNats('doctor of a stream', (natsUrl) => {
     }
   })
 
+  it('knows a stream that is gone, or was made anew, and has lost what it had acknowledged', async () => {
+    const log = await openLog()
+    await log.record('1')
+    const connection = await connect({ servers: natsUrl })
+    const { streams } = await jetstreamManager(connection)
+    const name = `${stream}-LOST`
+    const env = { ...log.env, TEST_PUBLISHER: 'jetstream', NATS_URL: natsUrl, TEST_STREAM: name }
+    const found = async () =>
+      (await examine(env)).troubles.filter(({ check }) => check.startsWith('destination'))
+    try {
+      await project.run(['relay', '--once'], env)
+      expect(await found()).toEqual([])
+      await streams.delete(name)
+      expect(await found()).toMatchObject([
+        { check: 'destination: stream', level: 'error', message: expect.stringContaining('is gone') },
+      ])
+      const relay = await project.run(['relay', '--once', '--timeout', '2s'], env)
+      expect(relay.stderr).toContain('has lost events that it had acknowledged')
+      expect(await found()).toMatchObject([
+        {
+          check: 'destination: acknowledged events',
+          level: 'error',
+          remedy: expect.stringContaining('npx drizzle-outbox replay'),
+        },
+      ])
+      await project.run(['replay', '--all', '--yes'], env)
+      expect(await found()).toEqual([])
+      await project.run(['relay', '--once'], env)
+      expect(await found()).toEqual([])
+    } finally {
+      await streams.delete(name).catch(() => {})
+      await connection.close()
+    }
+  })
+
   it('says that there is no server', async () => {
     const log = await openLog()
     const { troubles } = await examine({ ...log.env, TEST_PUBLISHER: 'jetstream', NATS_URL: '127.0.0.1:1' })

@@ -222,6 +222,10 @@ describe('dead letters', () => {
     expect((await json('dead list', log)).values).toEqual([])
     const nothing = await project.run(['dead', 'discard', '--all'], log.env)
     expect(nothing).toMatchObject({ code: 0, stderr: '' })
+    const mistyped = await project.run(['dead', 'list', '--relay', 'configurd'], log.env)
+    expect(mistyped.stderr).toBe(
+      'No relay configurd has ever run on this log; those that have: configured.\n',
+    )
   })
 })
 

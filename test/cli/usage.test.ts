@@ -1,7 +1,9 @@
 /** How the command is called, configured and left, without any server. */
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type CliProject, createCliProject } from './cli-project.js'
 
 /** Its factories say when they are called. Nothing listens at the port. */
@@ -182,4 +184,48 @@ describe('without a connection', () => {
     const lines = stderr.trim().split('\n')
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({ level: 'error', code: 'ERR_OUTBOX_DATABASE_FAILED' })
   })
+
+  it.each([
+    'status',
+    'events',
+    'dead list',
+    'dead retry --all --yes',
+    'replay --all --yes',
+    'prune --yes',
+    'forget shop --yes',
+    'relay',
+  ])('%s says why on one line', async (command) => {
+    const { code, stdout, stderr } = await project.run(command.split(' '))
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(
+      /^error the database failed: connect ECONNREFUSED .+ \(ERR_OUTBOX_DATABASE_FAILED\)\n$/m,
+    )
+    expect(stderr).not.toContain(' at ')
+  })
+
+  it.each(['status', 'events', 'dead list', 'replay --all --yes', 'prune --yes', 'forget shop --yes'])(
+    '%s ends with the first SIGINT, while the database does not answer',
+    async (command) => {
+      const sockets: Socket[] = []
+      const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1')
+      onTestFinished(() => {
+        for (const socket of sockets) socket.destroy()
+        silent.close()
+      })
+      await once(silent, 'listening')
+      const { port } = silent.address() as AddressInfo
+      const client = `new pg.Pool({ connectionString: 'postgres://127.0.0.1:${port}/none' })`
+      const file = await withConfig(
+        `silent-${port}.ts`,
+        config.replace(/import \{ client \}.*/, `import pg from 'pg'\nconst client = ${client}`),
+      )
+      const asking = once(silent, 'connection')
+      const running = project.start([...command.split(' '), '-c', file])
+      await asking
+      running.kill('SIGINT')
+      const { code, stdout, stderr } = await running.ended
+      expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: '' })
+      expect(stderr).toContain('stopped by SIGINT before it was done')
+    },
+  )
 })

@@ -62,7 +62,7 @@ describe('relay', () => {
     const { code, stdout, stderr } = await worker.ended
     expect(code, stderr).toBe(0)
     expect(stdout).toBe('')
-    expect(stderr).toContain('published 2 events')
+    expect(stderr).toMatch(/published 2 events\n.*relay configured stopped\n$/)
     expect(await relays()).toMatchObject([{ owner: null, next: null }])
   })
 

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { noProgress } from '../../dev/demo/progress.js'
 import type { Report } from '../../dev/demo/report.js'
 import { runDemo } from '../../dev/demo/run-demo.js'
-import { openVenue } from '../../dev/demo/venue.js'
+import { openVenue } from '../../dev/servers/index.js'
 import { describeWithNats } from '../support/servers.js'
 
 const orders = 40
@@ -24,7 +24,7 @@ async function report(alter: Alter, broker: 'nats' | 'memory' = 'nats'): Promise
     publish: (events, options) => publisher.publish(alter(events), options),
     close: () => publisher.close(),
   })
-  await using venue = await openVenue()
+  await using venue = await openVenue('SHOP')
   const { databaseUrl, stream } = venue
   const natsUrl = broker === 'nats' ? venue.natsUrl : undefined
   const signal = new AbortController().signal

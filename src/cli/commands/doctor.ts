@@ -69,7 +69,7 @@ async function examine(session: Session, relay: string, signal: AbortSignal): Pr
     database,
     ...tables,
     ...(usable ? [await attempt('relay', signal, () => checkRelay(log, relay))] : []),
-    await attempt('destination', signal, () => checkDestination(session, signal)),
+    await attempt('destination', signal, () => checkDestination(session, usable ? relay : undefined, signal)),
   ]
 }
 

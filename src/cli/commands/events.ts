@@ -9,7 +9,13 @@ import { eventDetails, eventJson, eventLine } from '../output/event-text.js'
 import { print } from '../output/stdout.js'
 import { paintFor } from '../output/style.js'
 import { wholeNumber } from '../parsers.js'
-import { configOption, type Session, type SessionOptions, withSession } from '../session.js'
+import {
+  configOption,
+  type Session,
+  type SessionOptions,
+  WHOLE_LOG_TIMEOUT_MS,
+  withSession,
+} from '../session.js'
 
 interface EventsOptions extends SessionOptions {
   readonly id?: string
@@ -48,7 +54,7 @@ that it holds. What is not recent takes as long as the log is: only positions ha
     ["events --all --json | jq '.data.total'", 'everything, for machines'],
   ],
   run: (options, context) =>
-    withSession(options, context, async (session) => {
+    withSession({ ...options, statementTimeoutMs: WHOLE_LOG_TIMEOUT_MS }, context, async (session) => {
       const printEvent = printerOf(options, context)
       if (!options.follow) await show(session, options, printEvent)
       else

@@ -23,7 +23,7 @@ published. Should it run again, it begins at the beginning of the log.`,
   json: true,
   examples: [['forget kafka-trial', 'its name is in `status`']],
   run: (options, context) =>
-    withSession(options, context, async ({ db, log }) => {
+    withSession(options, context, async ({ guardedDb, log }) => {
       const { relay } = options
       const progress = await readRelayProgress(log, relay)
       if (progress === undefined) throw new Failure(`there is no relay ${relay}`)
@@ -33,7 +33,7 @@ published. Should it run again, it begins at the beginning of the log.`,
         options.yes,
         context.signal,
       )
-      const forgotten = await forgetRelay(db, relay)
+      const forgotten = await forgetRelay(guardedDb, relay)
       if (context.json) await printJson({ relay, forgotten })
       else await print(`relay ${relay} is forgotten`)
       return EXIT.ok

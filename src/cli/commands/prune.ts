@@ -49,7 +49,7 @@ relay that does not run any more has not published. Relays do this by themselves
       const end = await lastPosition(session)
       const progress = json ? undefined : new Progress('position')
       const onProgress = ({ position }: { readonly position: number }) => progress?.update(position, end)
-      const deleted = await pruneOutbox(session.db, { olderThanMs, onProgress, signal }).finally(() =>
+      const deleted = await pruneOutbox(session.guardedDb, { olderThanMs, onProgress, signal }).finally(() =>
         progress?.end(),
       )
       if (json) await printJson({ deleted, olderThanMs })

@@ -5,7 +5,7 @@ import { confirm, yesOption } from '../ask.js'
 import type { CommandSpec } from '../command.js'
 import { EXIT } from '../exit-codes.js'
 import { print, printJson } from '../output/stdout.js'
-import { configOption, type SessionOptions, withSession } from '../session.js'
+import { configOption, type SessionOptions, WHOLE_LOG_TIMEOUT_MS, withSession } from '../session.js'
 
 interface RebaseOptions extends SessionOptions {
   readonly upgraded?: true
@@ -29,18 +29,22 @@ may. Writers wait while every row of the log is written anew.`,
     ['rebase --upgraded', 'after pg_upgrade, before relays start'],
   ],
   run: (options, context) =>
-    withSession(options, context, async ({ db, log }) => {
-      const upgraded = options.upgraded === true
-      const moved = await wasMoved(log)
-      if (moved && !upgraded)
-        await confirm(
-          'The checkpoints will be carried over. Writers wait while every row of the log is written anew.',
-          options.yes,
-          context.signal,
-        )
-      const rebased = moved && (await rebaseOutbox(db, { upgraded }))
-      if (context.json) await printJson({ rebased })
-      else await print(rebased ? 'the checkpoints are of this database cluster now' : 'nothing to do')
-      return EXIT.ok
-    }),
+    withSession(
+      { ...options, statementTimeoutMs: WHOLE_LOG_TIMEOUT_MS },
+      context,
+      async ({ guardedDb, log }) => {
+        const upgraded = options.upgraded === true
+        const moved = await wasMoved(log)
+        if (moved && !upgraded)
+          await confirm(
+            'The checkpoints will be carried over. Writers wait while every row of the log is written anew.',
+            options.yes,
+            context.signal,
+          )
+        const rebased = moved && (await rebaseOutbox(guardedDb, { upgraded }))
+        if (context.json) await printJson({ rebased })
+        else await print(rebased ? 'the checkpoints are of this database cluster now' : 'nothing to do')
+        return EXIT.ok
+      },
+    ),
 }

@@ -11,7 +11,13 @@ import { Progress } from '../output/progress.js'
 import { print, printJson } from '../output/stdout.js'
 import { plural } from '../output/units.js'
 import { pointInTime, wholeNumber } from '../parsers.js'
-import { configOption, type Session, type SessionOptions, withSession } from '../session.js'
+import {
+  configOption,
+  type Session,
+  type SessionOptions,
+  WHOLE_LOG_TIMEOUT_MS,
+  withSession,
+} from '../session.js'
 import { relayNameOf, relayOption } from '../worker/worker-settings.js'
 
 interface ReplayCommandOptions extends SessionOptions {
@@ -55,11 +61,11 @@ Waits until it is done, if a relay leads. Ending the command does not end the re
     ['replay --cancel', 'that was a mistake'],
   ],
   run: (options, context) =>
-    withSession(options, context, async (session) => {
+    withSession({ ...options, statementTimeoutMs: WHOLE_LOG_TIMEOUT_MS }, context, async (session) => {
       const relay = relayNameOf(options, session.config.relay)
       if (options.cancel) return cancel(session, relay, context)
       const from = startOf(options)
-      const range = await replay(session.db, { relay, from, dryRun: true })
+      const range = await replay(session.guardedDb, { relay, from, dryRun: true })
       if (options.dryRun || range.position === undefined)
         return report({ relay, range, done: false }, context)
       const before = await readRelayProgress(session.log, relay)
@@ -71,7 +77,7 @@ Consumers without an inbox will see them twice.`,
         options.yes,
         context.signal,
       )
-      await replay(session.db, { relay, from })
+      await replay(session.guardedDb, { relay, from })
       const wait = options.wait && before.lease === 'held'
       if (wait) await watch(session, relay, range.events, context)
       else if (before.lease !== 'held')
@@ -88,8 +94,8 @@ function startOf({ position, time, event, all }: ReplayCommandOptions): ReplaySt
   return { position: position ?? 1 }
 }
 
-async function cancel({ db }: Session, relay: string, { json }: Context): Promise<ExitCode> {
-  const cancelled = await cancelReplay(db, { relay })
+async function cancel({ guardedDb }: Session, relay: string, { json }: Context): Promise<ExitCode> {
+  const cancelled = await cancelReplay(guardedDb, { relay })
   if (json) await printJson({ relay, cancelled })
   else await print(cancelled ? `the replay of relay ${relay} is ended` : `relay ${relay} has no replay`)
   return EXIT.ok

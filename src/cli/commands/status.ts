@@ -39,13 +39,18 @@ refused. Asks the database alone, so it sees relays wherever they run. Exit code
     ['status --json --max-age 30s || alert', 'for a monitor'],
   ],
   run: (options, context) =>
-    withSession(options, context, async ({ db, config }) => {
+    withSession(options, context, async ({ guardedDb, config }) => {
       const { json, signal } = context
       const view = new View()
       const { retentionMs: configured } = config.relay ?? {}
       const retentionMs = configured === false ? Number.POSITIVE_INFINITY : configured
       for (;;) {
-        const status = await readOutboxStatus(db, retentionMs === undefined ? {} : { retentionMs })
+        const reading = readOutboxStatus(guardedDb, retentionMs === undefined ? {} : { retentionMs })
+        const status = await reading.catch((error) => {
+          if (options.watch && signal.aborted) return undefined
+          throw error
+        })
+        if (status === undefined) return EXIT.ok
         const problems = problemsOf(status, options.maxAge)
         if (json) await printJson({ at: new Date().toISOString(), ...status, problems })
         else await view.show(render(status, problems, paintFor(process.stdout)))

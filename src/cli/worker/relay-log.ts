@@ -5,12 +5,6 @@ import { plural } from '../output/units.js'
 
 /** Writes what the relay does, and every ten seconds how much it has published. */
 export function logWorker(relay: Relay, log: Log): void {
-  logRelay(relay, {
-    debug: () => {}, // each page: it is counted
-    info: (fields, message) => log.write('info', message, { ...fields }),
-    warn: (fields, message) => log.write('warn', message, { ...fields }),
-    error: (fields, message) => log.write('error', message, { ...fields }),
-  })
   const { name } = relay.status()
   let told = 0
   const tellPublished = () => {
@@ -25,6 +19,13 @@ export function logWorker(relay: Relay, log: Log): void {
   relay.on('stopped', () => {
     clearInterval(timer)
     tellPublished()
+  })
+  // After ours, so that it says last that it has stopped.
+  logRelay(relay, {
+    debug: () => {}, // each page: it is counted
+    info: (fields, message) => log.write('info', message, { ...fields }),
+    warn: (fields, message) => log.write('warn', message, { ...fields }),
+    error: (fields, message) => log.write('error', message, { ...fields }),
   })
 }
 

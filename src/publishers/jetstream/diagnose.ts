@@ -2,14 +2,20 @@ import { StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstr
 import type { Finding } from '../publisher.js'
 import type { StreamOptions } from './stream.js'
 import { STREAM_CHECKS, type StreamNeeds } from './stream-checks.js'
+import { lostSince, type StreamEnd } from './stream-end.js'
 
-/** What there is to say of a stream: all that would be refused, and what no relay can see to. */
+/**
+ * What there is to say of a stream: all that would be refused, and what no relay can see to.
+ *
+ * @param before Where it ended at the relay's last checkpoint.
+ */
 export function diagnoseStream(
   { name, allow = [], create = false }: StreamOptions,
   info: StreamInfo | undefined,
   needs: StreamNeeds,
+  before: StreamEnd | undefined,
 ): Finding[] {
-  if (info === undefined) return [missing(name, create !== false)]
+  if (info === undefined) return [before === undefined ? missing(name, create !== false) : gone(name)]
   const { config } = info
   const findings = STREAM_CHECKS.map(({ name: check, risk, ...of }): Finding => {
     const problem = of.problem(config, needs)
@@ -20,7 +26,8 @@ export function diagnoseStream(
     const typed = 'edit' in remedy ? `nats stream edit ${name} ${remedy.edit}` : remedy.advice
     return { check, level: 'error', message: problem, remedy: typed }
   })
-  return [...findings, replicasOf(config), syncOf(config)]
+  const kept = before === undefined ? [] : [keptOf(before, info, allow.includes('lost-events'))]
+  return [...findings, ...kept, replicasOf(config), syncOf(config)]
 }
 
 function missing(name: string, create: boolean): Finding {
@@ -36,6 +43,35 @@ function missing(name: string, create: boolean): Finding {
         message: `there is no stream ${name}: the relay does not start`,
         remedy: `nats stream add ${name}, or stream: { name: '${name}', create: true }`,
       }
+}
+
+function gone(name: string): Finding {
+  return {
+    check: 'stream',
+    level: 'error',
+    message: `stream ${name} is gone, with the events that it held: the relay publishes nothing until it is there again and somebody has decided about those`,
+    remedy:
+      'restore it, or create it again (with create: true a relay does as it starts); then run the doctor again',
+  }
+}
+
+/** What the relay would find out as it begins to lead. */
+function keptOf(before: StreamEnd, info: StreamInfo, accepted: boolean): Finding {
+  const check = 'acknowledged events'
+  const lost = lostSince(before, info)
+  if (lost === undefined) return { check, level: 'ok', message: 'it has what it had at the last checkpoint' }
+  if (accepted)
+    return {
+      check,
+      level: 'ok',
+      message: `lost: ${lost.text}; accepted by stream: { allow: ['lost-events'] }`,
+    }
+  return {
+    check,
+    level: 'error',
+    message: `lost: ${lost.text}. The relay publishes nothing until somebody decides`,
+    remedy: `restore the stream; or publish again what the log retains: npx drizzle-outbox replay; or go on without: stream: { allow: ['lost-events'] }, for one start`,
+  }
 }
 
 function replicasOf({ name, num_replicas: replicas }: StreamConfig): Finding {

@@ -5,6 +5,7 @@ import { isOutboxError } from '../../errors.js'
 import { messageId, type RecordedEvent } from '../../events/domain-event.js'
 import { describeThrown } from '../../foreign-errors.js'
 import type {
+  DiagnoseContext,
   Finding,
   Publisher,
   PublisherContext,
@@ -151,7 +152,7 @@ class JetStreamPublisher implements Publisher {
       throw unavailable(`stream ${stream.name} is missing`)
   }
 
-  async diagnose({ leaseMs, signal }: PublisherContext): Promise<Finding[]> {
+  async diagnose({ leaseMs, state, signal }: DiagnoseContext): Promise<Finding[]> {
     const session = await this.#open()
     await session.answers()
     const { stream } = this.#options
@@ -159,9 +160,10 @@ class JetStreamPublisher implements Publisher {
     const info = await session.whileUp(finding)
     signal.throwIfAborted()
     const { server_name: name, version } = session.connection.info ?? {}
+    const needs = this.#needs(session, leaseMs + this.publishTimeoutMs)
     return [
       { check: 'server', level: 'ok', message: `nats-server ${version}, ${name}` },
-      ...diagnoseStream(stream, info, this.#needs(session, leaseMs + this.publishTimeoutMs)),
+      ...diagnoseStream(stream, info, needs, parseEnd(stream.name, state)),
     ]
   }
 

@@ -1,6 +1,7 @@
 /** What the `dead` commands have in common: which relay, and which of its dead letters. */
 import { Argument, Option } from 'commander'
 import type { DeadLetterFilter } from '../../../event-log/find-dead-letters.js'
+import { readRelayNames } from '../../../event-log/log-statistics.js'
 import { type DeadLetterOperations, deadLetters } from '../../../operations/dead-letters.js'
 import type { Context } from '../../command.js'
 import { EXIT, type ExitCode, UsageError } from '../../exit-codes.js'
@@ -48,7 +49,7 @@ export function withLetters<T>(
     const { id, aggregate, type, since, until } = options
     const relay = relayNameOf(options, session.config.relay)
     const filter = { id, aggregate, type, since, until }
-    return use({ session, relay, letters: deadLetters(session.db, { relay }), filter })
+    return use({ session, relay, letters: deadLetters(session.guardedDb, { relay }), filter })
   })
 }
 
@@ -66,10 +67,19 @@ export function checkChosen({ id, aggregate, type, since, until, all }: ChangeOp
 
 /** That nothing is like that is no failure: it may have been done before. */
 export async function reportNothing(
-  result: { readonly relay: string } & Readonly<Record<string, unknown>>,
+  { session, relay }: Pick<Target, 'session' | 'relay'>,
+  result: Readonly<Record<string, unknown>>,
   { json }: Context,
 ): Promise<ExitCode> {
-  if (json) await printJson(result)
-  else await print(`relay ${result.relay} has no such dead letters: nothing to do`)
+  if (json) await printJson({ relay, ...result })
+  else await print(`${await noneOf(session, relay)} Nothing to do.`)
   return EXIT.ok
+}
+
+/** A name that was mistyped must not look like a relay without trouble. */
+export async function noneOf({ log }: Session, relay: string): Promise<string> {
+  const names = await readRelayNames(log)
+  if (names.includes(relay)) return `Relay ${relay} has no such dead letters.`
+  const known = names.length === 0 ? 'none has' : `those that have: ${names.join(', ')}`
+  return `No relay ${relay} has ever run on this log; ${known}.`
 }

@@ -28,10 +28,11 @@ belong. What waits behind them is published. They stay in the log.`,
     ['dead discard --aggregate order/1 --yes', 'of one aggregate, without being asked'],
   ],
   run: (options, context) =>
-    withLetters(options, context, async ({ session, relay, letters, filter }) => {
+    withLetters(options, context, async (target) => {
+      const { session, relay, letters, filter } = target
       checkChosen(options)
       const found = await countDeadLetters(session.log, relay, filter)
-      if (found === 0) return reportNothing({ relay, discarded: 0 }, context)
+      if (found === 0) return reportNothing(target, { discarded: 0 }, context)
       await confirm(
         `${plural(found, 'event')} will never be published by relay ${relay}; the stream will have a gap for each.`,
         options.yes,

@@ -6,7 +6,7 @@ import { letterJson, renderDeadLetters } from '../../output/dead-letter-text.js'
 import { print, printJson } from '../../output/stdout.js'
 import { paintFor } from '../../output/style.js'
 import { wholeNumber } from '../../parsers.js'
-import { commonOptions, type DeadOptions, filterOptions, withLetters } from './dead-options.js'
+import { commonOptions, type DeadOptions, filterOptions, noneOf, withLetters } from './dead-options.js'
 
 export const STATES = [
   'retrying',
@@ -39,12 +39,12 @@ that it tries again, and those that are parked until somebody decides. How many 
     ["dead list --json | jq -r '.eventId'", 'their ids'],
   ],
   run: (options, context) =>
-    withLetters(options, context, async ({ relay, letters, filter }) => {
+    withLetters(options, context, async ({ session, relay, letters, filter }) => {
       const { state, limit } = options
       const found = await letters.list({ ...filter, limit, ...(state && { state }) })
       if (context.json) for (const letter of found) await printJson(letterJson(letter))
       else if (found.length > 0) await print(renderDeadLetters(found, paintFor(process.stdout)))
-      else context.log.say(`Relay ${relay} has no such dead letters.`)
+      else context.log.say(await noneOf(session, relay))
       return EXIT.ok
     }),
 }

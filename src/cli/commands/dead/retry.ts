@@ -49,7 +49,7 @@ exit code 3 if some are refused again. Mend the cause first, such as the broker'
       const { json, log, signal } = context
       checkChosen(options)
       const found = await countDeadLetters(session.log, relay, { ...filter, state: 'parked' })
-      if (found === 0) return reportNothing({ relay, retried: 0, refused: 0, done: true }, context)
+      if (found === 0) return reportNothing(target, { retried: 0, refused: 0, done: true }, context)
       await confirm(
         `${plural(found, 'parked event')} of relay ${relay} will be published once more.`,
         options.yes,

@@ -1,8 +1,9 @@
-/** The servers that the demo runs on: private ones, or a corner of those that the environment names. */
+/** The servers that demo and example run on: private ones, or a corner of those that the environment names. */
 import { randomBytes } from 'node:crypto'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import { createDatabase, startServers } from '../servers/index.js'
+import { createDatabase } from './database.js'
+import { startServers } from './start-servers.js'
 
 export interface Venue extends AsyncDisposable {
   readonly databaseUrl: string
@@ -14,12 +15,13 @@ export interface Venue extends AsyncDisposable {
   keep(): Promise<string[]>
 }
 
-export async function openVenue(): Promise<Venue> {
+/** @param stream Its name, on a NATS server of our own. */
+export async function openVenue(stream: string): Promise<Venue> {
   const servers = await startServers()
   const { natsUrl } = servers
   // On a server of somebody else we make a database and a stream of our own, and touch nothing besides.
   const ours = { database: servers.postgres !== undefined, nats: servers.nats !== undefined }
-  const stream = ours.nats ? 'SHOP' : `SHOP_DEMO_${randomBytes(4).toString('hex').toUpperCase()}`
+  const streamHere = ours.nats ? stream : `${stream}_DEMO_${randomBytes(4).toString('hex').toUpperCase()}`
   const guest = ours.database ? undefined : await createDatabase(servers.databaseUrl)
   const databaseUrl = guest?.url ?? servers.databaseUrl
   let kept = false
@@ -27,19 +29,19 @@ export async function openVenue(): Promise<Venue> {
   return {
     databaseUrl,
     natsUrl,
-    stream,
+    stream: streamHere,
     keep: async () => {
       kept = true
       const commands: string[] = []
       if (guest) commands.push(`psql '${servers.databaseUrl}' -c 'drop database ${nameOf(databaseUrl)}'`)
-      if (natsUrl && !ours.nats) commands.push(`nats --server ${natsUrl} stream rm --force ${stream}`)
+      if (natsUrl && !ours.nats) commands.push(`nats --server ${natsUrl} stream rm --force ${streamHere}`)
       const stopServers = await servers.keep()
       return stopServers === '' ? commands : [...commands, stopServers]
     },
     [Symbol.asyncDispose]: async () => {
       if (kept) return
       await guest?.drop()
-      if (natsUrl && !ours.nats) await removeStream(natsUrl, stream)
+      if (natsUrl && !ours.nats) await removeStream(natsUrl, streamHere)
       await servers.stop()
     },
   }

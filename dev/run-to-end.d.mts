@@ -1,0 +1,2 @@
+/** For `node --import`: the process then ends with its parent, however that ended. */
+export const dieWithParent: string
