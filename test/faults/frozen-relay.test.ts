@@ -1,13 +1,10 @@
 /** A relay that freezes, or whose event loop is blocked, past its lease, and wakes long after its successor has published what it was about to send. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { recordedEvents } from 'drizzle-outbox/testing'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Database } from '../../dev/servers/index.js'
-import { type OpenDatabase, openDatabase } from '../support/outbox-databases.js'
+import { expect, it } from 'vitest'
 import { describeWithPrivateNats } from '../support/private-nats.js'
 import { Random, runSeed } from '../support/random.js'
-import { freshDatabase } from '../support/servers.js'
-import { createTables } from './accounts.js'
+import { eachInDatabase } from './each-in-database.js'
 import { findStreamFaults, noStreamFaults } from './find-stream-faults.js'
 import { Journal } from './journal.js'
 import { writeEvents } from './publish-load.js'
@@ -19,17 +16,7 @@ const BATCH = 100
 const WINDOW = 100
 
 describeWithPrivateNats('a frozen relay', (nats) => {
-  let database: Database
-  let open: OpenDatabase
-  beforeEach(async () => {
-    database = await freshDatabase()
-    open = openDatabase(database.url)
-    await createTables(open)
-  })
-  afterEach(async () => {
-    await open.close()
-    await database.drop()
-  })
+  const fresh = eachInDatabase()
 
   it.each([
     // Where the server soon forgets which ids it has seen, and where it does not.
@@ -40,10 +27,11 @@ describeWithPrivateNats('a frozen relay', (nats) => {
   ] as const)(
     'adds nothing to the stream when it wakes ($ordering, $freezes, $blocksMs), and goes on when it leads again',
     async ({ ordering, freezes, duplicateWindowMs, ...how }) => {
+      const { open, url } = fresh()
       const random = new Random(runSeed)
       const stream = `FROZEN_${ordering}_${freezes.slice(0, 3)}_${Object.keys(how)}`.toUpperCase()
       const settings = {
-        databaseUrl: database.url,
+        databaseUrl: url,
         natsUrl: nats().url,
         stream,
         ordering,

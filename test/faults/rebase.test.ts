@@ -4,14 +4,12 @@
  */
 import { sql } from 'drizzle-orm'
 import { PgDialect } from 'drizzle-orm/pg-core'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Database } from '../../dev/servers/index.js'
+import { expect, it } from 'vitest'
 import type { EventLog } from '../../src/event-log/database.js'
 import { rebaseLog } from '../../src/event-log/rebase.js'
-import { type Db, type OpenDatabase, openDatabase } from '../support/outbox-databases.js'
+import type { Db } from '../support/outbox-databases.js'
 import { Random, runSeed } from '../support/random.js'
-import { freshDatabase } from '../support/servers.js'
-import { createTables } from './accounts.js'
+import { eachInDatabase } from './each-in-database.js'
 import { makeRandomLog } from './random-log.js'
 
 const runs = Number(process.env.OUTBOX_TEST_RUNS ?? 25)
@@ -30,19 +28,10 @@ const mistakes: Record<string, readonly [from: string, to: string]> = {
   ],
 }
 
-let database: Database
-let open: OpenDatabase
-beforeEach(async () => {
-  database = await freshDatabase()
-  open = openDatabase(database.url)
-  await createTables(open)
-})
-afterEach(async () => {
-  await open.close()
-  await database.drop()
-})
+const fresh = eachInDatabase()
 
 it(`leaves to each relay what it had to publish, and no mistake would (seed ${runSeed})`, async () => {
+  const { open } = fresh()
   const random = new Random(runSeed)
   const notFound = new Set(Object.keys(mistakes))
   let relays = 0

@@ -5,13 +5,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { recordedEvents } from 'drizzle-outbox/testing'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Database } from '../../dev/servers/index.js'
-import { type OpenDatabase, openDatabase } from '../support/outbox-databases.js'
+import { expect, it } from 'vitest'
 import { describeWithPrivateNats } from '../support/private-nats.js'
 import { Random, runSeed } from '../support/random.js'
-import { freshDatabase } from '../support/servers.js'
-import { createTables } from './accounts.js'
+import { eachInDatabase } from './each-in-database.js'
 import { findStreamFaults, noStreamFaults } from './find-stream-faults.js'
 import { Journal } from './journal.js'
 import { writeEvents } from './publish-load.js'
@@ -23,24 +20,15 @@ const events = Number(process.env.OUTBOX_TEST_EVENTS ?? 4000)
 const kills = Number(process.env.OUTBOX_TEST_TROUBLES ?? 2)
 
 describeWithPrivateNats('a stream', (nats) => {
-  let database: Database
-  let open: OpenDatabase
-  beforeEach(async () => {
-    database = await freshDatabase()
-    open = openDatabase(database.url)
-    await createTables(open)
-  })
-  afterEach(async () => {
-    await open.close()
-    await database.drop()
-  })
+  const fresh = eachInDatabase()
 
   it.each(orderings)(
     `has every event once, in order, after kills of its relay, with ordering %s (seed ${runSeed})`,
     async (ordering) => {
+      const { open, url } = fresh()
       const random = new Random(runSeed)
       const stream = `RELAYED_${ordering.toUpperCase()}`
-      const settings = { databaseUrl: database.url, natsUrl: nats().url, stream, ordering, batchSize: 200 }
+      const settings = { databaseUrl: url, natsUrl: nats().url, stream, ordering, batchSize: 200 }
       const journal = new Journal()
       // In one window, whose order is that of the log. Each relay finds more than it lives to publish.
       await writeEvents(open.db, journal, random, events, async () => {})

@@ -3,33 +3,22 @@
  * out. `OUTBOX_TEST_RUNS` asks for more logs.
  */
 import { sql } from 'drizzle-orm'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../dev/servers/index.js'
+import { describe, expect, it } from 'vitest'
 import type { EventLog } from '../../src/event-log/database.js'
 import { pruneBatch } from '../../src/event-log/retention.js'
-import { type Db, type OpenDatabase, openDatabase } from '../support/outbox-databases.js'
+import type { Db } from '../support/outbox-databases.js'
 import { Random, runSeed } from '../support/random.js'
-import { freshDatabase } from '../support/servers.js'
-import { createTables } from './accounts.js'
+import { eachInDatabase } from './each-in-database.js'
 import { forgetting, forgotten } from './mutants/forgetful-retention.js'
 import { type LogState, makeRandomLog, RETENTION_MS, readState } from './random-log.js'
 
 const runs = Number(process.env.OUTBOX_TEST_RUNS ?? 25)
 
 describe('retention', () => {
-  let database: Database
-  let open: OpenDatabase
-  beforeEach(async () => {
-    database = await freshDatabase()
-    open = openDatabase(database.url)
-    await createTables(open)
-  })
-  afterEach(async () => {
-    await open.close()
-    await database.drop()
-  })
+  const fresh = eachInDatabase()
 
   it(`deletes what it may of any log, and nothing else; without a clause it would not (seed ${runSeed})`, async () => {
+    const { open } = fresh()
     const random = new Random(runSeed)
     const notFound = new Set(Object.keys(forgotten))
     notFound.delete('that others delete, too') // found below
@@ -48,6 +37,7 @@ describe('retention', () => {
   }, 120_000)
 
   it('leaves it to one process at a time, or they could deadlock', async () => {
+    const { open } = fresh()
     const state = await makeRandomLog(open.db, new Random(3))
     expect(state.served).not.toEqual([])
     const { log } = open.db['~drizzle-outbox']
@@ -60,6 +50,7 @@ describe('retention', () => {
   })
 
   it('says where it has to wait, and not for what an operator or a wrong clock keeps', async () => {
+    const { open } = fresh()
     const { db } = open
     const { log } = db['~drizzle-outbox']
     await db.execute(sql`

@@ -2,13 +2,10 @@
 
 import { readOutboxStatus } from 'drizzle-outbox'
 import { recordedEvents } from 'drizzle-outbox/testing'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Database } from '../../dev/servers/index.js'
-import { type OpenDatabase, openDatabase } from '../support/outbox-databases.js'
+import { expect, it } from 'vitest'
 import { describeWithPrivateNats } from '../support/private-nats.js'
 import { Random, runSeed } from '../support/random.js'
-import { freshDatabase } from '../support/servers.js'
-import { createTables } from './accounts.js'
+import { eachInDatabase } from './each-in-database.js'
 import { findStreamFaults, noStreamFaults } from './find-stream-faults.js'
 import { Journal } from './journal.js'
 import { writeEvents } from './publish-load.js'
@@ -19,24 +16,15 @@ const HOUR_MS = 3_600_000
 const EVENTS = 50
 
 describeWithPrivateNats('relays with wrong clocks', (nats) => {
-  let database: Database
-  let open: OpenDatabase
-  beforeEach(async () => {
-    database = await freshDatabase()
-    open = openDatabase(database.url)
-    await createTables(open)
-  })
-  afterEach(async () => {
-    await open.close()
-    await database.drop()
-  })
+  const fresh = eachInDatabase()
 
   it.each([
     [HOUR_MS, -HOUR_MS],
     [-HOUR_MS, HOUR_MS],
   ])('neither lose the lease early nor keep it too long (%i and %i ms ahead)', async (first, second) => {
+    const { open, url } = fresh()
     const stream = first > 0 ? 'AHEAD' : 'BEHIND'
-    const settings = { databaseUrl: database.url, natsUrl: nats().url, stream, ordering: 'stream' } as const
+    const settings = { databaseUrl: url, natsUrl: nats().url, stream, ordering: 'stream' } as const
     const journal = new Journal()
     const random = new Random(runSeed)
     const write = () => writeEvents(open.db, journal, random, EVENTS, async () => {})
