@@ -49,7 +49,7 @@ export class LogReader {
         ), opened as (
           update ${this.#tables.relays} set next = pg_current_snapshot(), page = null, ${stateOf(publisherState)}
           from news
-          where news.found and ${this.#isOurs()} and ${isOfThisCluster} and next is null and snapshot::text = ${snapshot}::text
+          where news.found and ${this.#isOurs()} and next is null and snapshot::text = ${snapshot}::text
           -- Whatever the session's setting: the window, and all commits that it sees, are on disk before it is read.
           returning next, set_config('synchronous_commit', 'on', true)
         )
@@ -274,7 +274,7 @@ export class LogReader {
   }
 
   #isOurs() {
-    return sql`name = ${this.#claim.name}::text and epoch = ${this.#claim.epoch}::text::bigint`
+    return sql`name = ${this.#claim.name}::text and epoch = ${this.#claim.epoch}::text::bigint and ${isOfThisCluster}`
   }
 
   #window(): { snapshot: string; next: string } {

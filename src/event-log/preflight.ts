@@ -20,7 +20,7 @@ export async function checkDatabase(log: EventLog): Promise<void> {
         row_security_active(${events}::text)::text as hides_rows,
         (select seqcache from pg_sequence
           where seqrelid = pg_get_serial_sequence(${events}::text, 'position')::regclass)::text as sequence_cache,
-        ${sql.raw(isMoved(tables))}::text as moved,
+        ${isMoved(tables)}::text as moved,
         (${versionOf(tables)})::text as schema_version`,
   )
   checkSchemaVersion(parseVersion(found?.schema_version))

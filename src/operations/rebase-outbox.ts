@@ -1,4 +1,6 @@
-import { adoptUpgrade, rebaseLog, wasMoved } from '../event-log/rebase.js'
+import { isClusterChange } from '../event-log/moved-log.js'
+import { checkDatabase } from '../event-log/preflight.js'
+import { adoptUpgrade, rebaseLog } from '../event-log/rebase.js'
 import type { AnyOutboxDb } from '../transaction/outbox-db.js'
 
 export interface RebaseOptions {
@@ -31,7 +33,13 @@ export async function rebaseOutbox(
   { upgraded = false }: RebaseOptions = {},
 ): Promise<boolean> {
   const { log } = db['~drizzle-outbox']
-  if (!(await wasMoved(log))) return false
-  await (upgraded ? adoptUpgrade(log) : rebaseLog(log))
+  try {
+    await checkDatabase(log)
+    return false
+  } catch (error) {
+    if (!isClusterChange(error)) throw error
+  }
+  if (!upgraded) return rebaseLog(db, log.tables)
+  await adoptUpgrade(log)
   return true
 }

@@ -1,8 +1,10 @@
-import { isOutboxError } from '../errors.js'
-import { guardLog } from '../event-log/guarded-log.js'
+import { sqlState } from '../event-log/database.js'
+import { isClusterChange } from '../event-log/moved-log.js'
 import { checkDatabase } from '../event-log/preflight.js'
 import { rebaseLog } from '../event-log/rebase.js'
+import { safeError } from '../foreign-errors.js'
 import type { RelayContext } from './relay-context.js'
+import { untilAborted } from './sleep.js'
 
 /**
  * Finds out whether the log can be read without losing events, and carries checkpoints over that come from another
@@ -21,19 +23,20 @@ export async function prepareDatabase(context: RelayContext): Promise<void> {
   }
 }
 
-export function isClusterChange(error: unknown): boolean {
-  return (
-    isOutboxError(error) &&
-    error.code === 'ERR_OUTBOX_DATABASE_UNFIT' &&
-    error.details.reason === 'cluster-changed'
-  )
-}
-
-async function rebase({ options, aborting, events }: RelayContext): Promise<void> {
+/** However long some transaction holds the log, and however many rows there are. */
+async function rebase(context: RelayContext): Promise<void> {
+  const { db } = context.options
   const startedAt = performance.now()
-  // Every row of the log is written anew, however many there are.
-  await rebaseLog(guardLog(options.db['~drizzle-outbox'].log, REBASE_TIMEOUT_MS, aborting))
-  events.emit({ type: 'rebased', durationMs: performance.now() - startedAt })
+  for (;;) {
+    try {
+      const done = await untilAborted(rebaseLog(db, db['~drizzle-outbox'].log.tables), context.aborting)
+      if (done) context.events.emit({ type: 'rebased', durationMs: performance.now() - startedAt })
+      return
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error
+      await context.pause('database', safeError(error))
+    }
+  }
 }
 
-const REBASE_TIMEOUT_MS = 3_600_000
+const LOCK_NOT_AVAILABLE = '55P03'

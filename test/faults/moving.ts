@@ -64,6 +64,8 @@ export async function age(cluster: PostgresServer, ids: number): Promise<void> {
 /** How a log gets from one home into another: to be begun before it is written, and ended when it is to be there. */
 export interface Move {
   readonly name: string
+  /** Whether people may write at once. */
+  readonly bringsSequence: boolean
   /** The programs of PostgreSQL that it takes. */
   readonly programs: readonly ('pg_dump' | 'psql')[]
   begin(from: Home, to: Home): Promise<void>
@@ -72,6 +74,7 @@ export interface Move {
 
 const dump: Move = {
   name: 'pg_dump',
+  bringsSequence: true,
   programs: ['pg_dump', 'psql'],
   begin: async (from) => migrateOutbox(from.db),
   end: async (from, to, { binaries }) => {
@@ -84,6 +87,7 @@ const dump: Move = {
 
 const replication: Move = {
   name: 'logical replication',
+  bringsSequence: false,
   programs: [],
   begin: async (from, to) => {
     for (const { db } of [from, to]) await migrateOutbox(db)
@@ -92,6 +96,12 @@ const replication: Move = {
     await to.rows(`create subscription moving connection '${from.url}' publication moving`)
   },
   end: async (from, to) => {
+    for (let copied = false; !copied; ) {
+      const [row] = await to.rows<{ copied: boolean }>(
+        `select bool_and(srsubstate = 'r') and count(*) = 4 as copied from pg_subscription_rel`,
+      )
+      copied = row?.copied === true
+    }
     const [place] = await from.rows<{ lsn: string }>('select pg_current_wal_lsn() as lsn')
     for (let there = false; !there; ) {
       const [row] = await from.rows<{ there: boolean }>(`

@@ -102,13 +102,8 @@ describeEachDriver('a log from another cluster', (shop, driver) => {
     const { db } = shop()
     await store(db, 'a', 'b', 'a', 'c')
     await publishedBy(db)
-    // As logical replication leaves it, and with positions that retention has made free.
     await strange(db)
-    const first = rowsOf<{ first: string }>(
-      await db.execute(sql`select min(position)::text as first from outbox_events`),
-    )[0]?.first
-    await db.execute(sql`delete from outbox_events where position < ${`${Number(first) + 3}`}::text::bigint`)
-    await db.execute(sql`select setval('outbox_events_position_seq', ${first}::text::bigint)`)
+    await leaveSequence(db)
     await store(db, 'b')
     await store(db, 'a')
     const relay = createRelay({ db, publisher: memoryPublisher() })
@@ -118,6 +113,97 @@ describeEachDriver('a log from another cluster', (shop, driver) => {
     expect(await publishedBy(db)).toEqual(['b', 'a'])
     await store(db, 'b')
     expect(await publishedBy(db)).toEqual(['b'])
+  })
+
+  it.each([
+    ['was changed since', sql`update outbox_events set data = 'null' where aggregate_id = 'late'`],
+    ['was recorded in a savepoint', undefined],
+  ])('is refused for an event of here that %s, where the sequence was left behind', async (_, change) => {
+    const { db } = shop()
+    await store(db, 'a', 'b', 'a', 'c')
+    await publishedBy(db)
+    await strange(db)
+    await leaveSequence(db)
+    if (change) {
+      await store(db, 'late')
+      await db.execute(change)
+    } else await db.execute(inSavepoint)
+    expect(await rejection(rebaseOutbox(db))).toMatchObject({ details: { reason: 'positions-taken' } })
+  })
+
+  it('is not refused for events of here that were changed since, where the sequence came along', async () => {
+    const { db } = shop()
+    await store(db, 'a', 'b')
+    await publishedBy(db)
+    await store(db, 'c')
+    await strange(db)
+    await store(db, 'x')
+    await store(db, 'x')
+    await db.execute(
+      sql`update outbox_events set data = 'null' where aggregate_id = 'x' and aggregate_version = 2`,
+    )
+    expect(await rebaseOutbox(db)).toBe(true)
+    expect(await publishedBy(db)).toEqual(['c', 'x', 'x'])
+  })
+
+  it('is not taken for upgraded when a checkpoint sees events that were not published', async () => {
+    const { db } = shop()
+    await store(db, 'a', 'b')
+    await publishedBy(db)
+    await strange(db)
+    await store(db, 'c')
+    // As if this cluster had used up as many ids as the other one since.
+    await db.execute(sql`update outbox_relays set snapshot = pg_current_snapshot()`)
+    await rejection(rebaseOutbox(db, { upgraded: true }))
+    await db.execute(sql`update outbox_events set type = type`)
+    expect(await rebaseOutbox(db)).toBe(true)
+    expect(await publishedBy(db)).toEqual(['c'])
+  })
+
+  it.runIf(isNetworked(driver))('keeps no writer waiting for a transaction that holds the log', async () => {
+    const { db, open } = shop()
+    await store(db, 'a')
+    await publishedBy(db)
+    await strange(db)
+    let end = () => {}
+    const held = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    ends.push(() => end())
+    const holding = db.transaction(async (tx) => {
+      await tx.execute(sql`lock table outbox_events in row exclusive mode`)
+      await held
+    })
+    expect(await rejection(rebaseOutbox(db))).toMatchObject({ details: { sqlState: '55P03' } })
+    const relay = createRelay({ db, publisher: memoryPublisher() })
+    ends.push(() => relay.stop({ timeoutMs: 100 }))
+    const paused = new Promise((resolve) => relay.on('paused', resolve))
+    const started = relay.start()
+    await paused
+    const hurried = open({}, { settings: { lock_timeout: '10s' } })
+    await store(hurried, 'b')
+    end()
+    await holding
+    await started
+    await relay.drain()
+  })
+
+  it.runIf(isNetworked(driver))('is rewritten whatever the role is used to', async () => {
+    const { db, open } = shop()
+    await store(db, ...Array.from({ length: 200 }, (_, i) => `e${i}`))
+    await publishedBy(db)
+    await strange(db)
+    const settings = { statement_timeout: '1s', default_transaction_isolation: 'repeatable read' }
+    const usual = open({}, { settings })
+    await db.execute(sql`
+      create function rebase_slowly() returns trigger language plpgsql as
+        'begin perform pg_sleep(0.01); return new; end'`)
+    await db.execute(sql`
+      create trigger slow before update on outbox_events for each row execute function rebase_slowly()`)
+    ends.push(() => db.execute(sql`drop trigger slow on outbox_events`))
+    expect(await rebaseOutbox(usual)).toBe(true)
+    await store(db, 'new')
+    expect(await publishedBy(db)).toEqual(['new'])
   })
 
   it.runIf(isNetworked(driver))('needs a role that may write it anew', async () => {
@@ -143,6 +229,24 @@ describeEachDriver('a log from another cluster', (shop, driver) => {
     await relay.stop()
   })
 })
+
+/** As logical replication leaves it, and with positions that retention has made free. */
+async function leaveSequence(db: ShopDb): Promise<void> {
+  const [row] = rowsOf<{ first: string }>(
+    await db.execute(sql`select min(position)::text as first from outbox_events`),
+  )
+  const first = Number(row?.first)
+  await db.execute(sql`delete from outbox_events where position < ${`${first + 3}`}::text::bigint`)
+  await db.execute(sql`select setval('outbox_events_position_seq', ${`${first}`}::text::bigint)`)
+}
+
+const inSavepoint = sql.raw(`
+  do $$ begin
+    insert into outbox_events (id, aggregate_type, aggregate_id, aggregate_version, type, data)
+    values (gen_random_uuid(), 'order', 'late', 1, 'order.shipped', '{}');
+    perform 1 / 1;
+  exception when others then raise;
+  end $$`)
 
 async function rejection(promise: Promise<unknown>): Promise<Error> {
   try {
