@@ -38,19 +38,22 @@ export type Survived = Record<string, number>
 
 export interface Hand<S extends Scene> {
   readonly faults: readonly Fault<S>[]
+  /** It goes on until each of them has befallen. */
+  readonly all: boolean | undefined
   readonly scene: S
   readonly unrest: Unrest
 }
 
 /** Until `time` is up, and what has begun is over. */
 export async function deal<S extends Scene>(
-  { faults, scene, unrest }: Hand<S>,
+  { faults, all, scene, unrest }: Hand<S>,
   survived: Survived,
   time: AbortSignal,
 ): Promise<void> {
   const { random } = scene
+  const missing = () => all && faults.some(({ name }) => survived[name] === undefined)
   let deck: Fault<S>[] = []
-  while (!time.aborted && faults.length > 0) {
+  while (faults.length > 0 && (!time.aborted || missing())) {
     // Like cards: a short campaign, too, meets each as often as it should.
     if (deck.length === 0)
       deck = shuffle(

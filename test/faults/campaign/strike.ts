@@ -12,7 +12,14 @@ import { type Takeovers, Unrest } from './takeovers.js'
 
 const crewFaults: readonly Fault<CrewScene>[] = [...relayFaults, ...linkFaults]
 
-export const namesOfFaults: readonly string[] = [...crewFaults, ...serverFaults].map(({ name }) => name)
+const allFaults = [...crewFaults, ...serverFaults]
+
+export const namesOfFaults: readonly string[] = allFaults.map(({ name }) => name)
+
+/** Those that come without being asked for. */
+export const usualFaults: readonly string[] = allFaults
+  .filter(({ weight }) => weight > 0)
+  .map(({ name }) => name)
 
 export interface StrikeOptions {
   /** For so long. Milliseconds. */
@@ -20,6 +27,8 @@ export interface StrikeOptions {
   readonly seed: number
   /** These alone, each as often as the others. Default: all, by their weights. */
   readonly faults?: readonly string[] | undefined
+  /** Goes on until each has befallen, however slow the machine. Default: false. */
+  readonly all?: boolean
 }
 
 export interface Records {
@@ -52,13 +61,14 @@ export async function strike(
   const serversUnrest = new Unrest()
   const servers = {
     faults: chosen(serverFaults, options),
+    all: options.all,
     scene: sceneOf(serversUnrest),
     unrest: serversUnrest,
   }
   const relays = crews.map((crew) => {
     const unrest = new Unrest()
     const scene = { ...sceneOf(serversUnrest, unrest), crew }
-    return { faults: chosen(crewFaults, options), scene, unrest }
+    return { faults: chosen(crewFaults, options), all: options.all, scene, unrest }
   })
   await Promise.all([
     sleep(options.strikesMs),
