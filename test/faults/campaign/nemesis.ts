@@ -30,6 +30,8 @@ export interface Fault<S extends Scene = Scene> {
   readonly weight: number
   /** A change of leaders is all that it brings about. */
   readonly calm?: boolean
+  /** Whether it can be had on this machine. Default: everywhere. */
+  readonly possible?: (site: Site) => boolean
   befall(scene: S): Promise<unknown>
 }
 

@@ -32,6 +32,7 @@ Faults: ${namesOfFaults.join(', ')}
 
 Bugs: ${bugs.map(({ name }) => name).join(', ')}
 
+A full disk needs root on Linux, and is left out elsewhere.
 Exit code: 0 if all is well, 1 if not, 2 for a wrong option. NATS_SERVER_BINARY names another nats-server.
 `
 

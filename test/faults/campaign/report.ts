@@ -3,7 +3,7 @@ import type { CampaignOptions } from './campaign.js'
 import type { Cast } from './cast.js'
 import type { KindOfFinding } from './findings.js'
 import type { Site } from './site.js'
-import type { Records } from './strike.js'
+import { impossibleFaults, type Records } from './strike.js'
 import type { TakeoverFigures } from './takeovers.js'
 import type { Wrote } from './writers.js'
 
@@ -18,6 +18,8 @@ export interface Report {
   readonly transactions: Omit<Wrote, 'events'>
   /** How often each fault has befallen. */
   readonly faults: Readonly<Record<string, number>>
+  /** Those that this machine does not permit. */
+  readonly impossible: readonly string[]
   /** Each must be 0. */
   readonly findings: Readonly<Record<KindOfFinding, number>>
   readonly examples: readonly string[]
@@ -56,6 +58,7 @@ export function createReport({ site, cast, records, ...outcome }: Outcome): Repo
     events: outcome.events,
     transactions,
     faults: Object.fromEntries(Object.entries(survived).sort(([a], [b]) => (a < b ? -1 : 1))),
+    impossible: impossibleFaults(site),
     findings: { ...findings.counts },
     examples: findings.examples,
     deduplicated: crews.reduce((sum, { figures }) => sum + figures.deduplicated, 0),

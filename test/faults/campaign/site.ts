@@ -3,6 +3,7 @@ import { jetstreamManager, type StreamAPI } from '@nats-io/jetstream'
 import { connect, nanos } from '@nats-io/transport-node'
 import {
   createDatabase,
+  findNatsServer,
   type NatsServer,
   type PostgresServer,
   startNats,
@@ -13,22 +14,36 @@ import { knowsFastIngest } from '../../../src/publishers/jetstream/fast-ingest.j
 import { openDatabase } from '../../support/outbox-databases.js'
 import { createTables } from '../accounts.js'
 import type { Ordering } from '../publishing/campaign.js'
+import { SmallDisk } from './small-disk.js'
 
 /** Never those that others use. */
 export interface Servers {
   readonly postgres: PostgresServer
   readonly nats: NatsServer
+  /** Where `nats` keeps its streams. Undefined where that is not permitted. */
+  readonly disk: SmallDisk | undefined
 }
 
 export async function startServersToKill(): Promise<Servers & AsyncDisposable> {
-  const starting = [startPostgres({ settings: LAZY }), startNats()] as const
+  const disk = await SmallDisk.mount()
+  const starting = [startPostgres({ settings: LAZY }), startNatsOn(disk)] as const
+  const stop = async () => {
+    await stopAll(starting)
+    await disk?.stop()
+  }
   try {
     const [postgres, nats] = await Promise.all(starting)
-    return { postgres, nats, [Symbol.asyncDispose]: () => stopAll(starting) }
+    return { postgres, nats, disk, [Symbol.asyncDispose]: stop }
   } catch (error) {
-    await stopAll(starting)
+    await stop()
     throw error
   }
+}
+
+async function startNatsOn(disk: SmallDisk | undefined): Promise<NatsServer> {
+  const binary = await findNatsServer()
+  if (disk === undefined || binary === undefined) return startNats()
+  return startNats({ binary: await disk.bring(binary), jetStream: `store_dir: "${disk.path}"` })
 }
 
 /** Or timers may bring to the disk what a crash is to lose: the ids of transactions that were rolled back. */
@@ -51,7 +66,7 @@ let sites = 0
 
 /** A database and streams that nobody else uses. */
 export async function openSite(
-  { postgres, nats }: Servers,
+  { postgres, nats, disk }: Servers,
   orderings: readonly Ordering[],
   duplicateWindowMs: number,
 ): Promise<Site> {
@@ -74,6 +89,7 @@ export async function openSite(
   return {
     postgres,
     nats,
+    disk,
     databaseUrl: database.url,
     streams,
     folder: directory.path,

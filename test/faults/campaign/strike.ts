@@ -21,6 +21,11 @@ export const usualFaults: readonly string[] = allFaults
   .filter(({ weight }) => weight > 0)
   .map(({ name }) => name)
 
+/** @returns the names of the usual faults that cannot be had here. */
+export function impossibleFaults(site: Site): string[] {
+  return allFaults.filter(({ possible }) => !(possible?.(site) ?? true)).map(({ name }) => name)
+}
+
 export interface StrikeOptions {
   /** For so long. Milliseconds. */
   readonly strikesMs: number
@@ -60,7 +65,7 @@ export async function strike(
   })
   const serversUnrest = new Unrest()
   const servers = {
-    faults: chosen(serverFaults, options),
+    faults: chosen(serverFaults, options).filter(({ possible }) => possible?.(site) ?? true),
     all: options.all,
     scene: sceneOf(serversUnrest),
     unrest: serversUnrest,
