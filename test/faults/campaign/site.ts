@@ -59,6 +59,8 @@ export interface Site extends Servers {
   readonly streams: readonly { readonly name: string; readonly ordering: Ordering }[]
   /** Private, and gone afterwards. */
   readonly folder: string
+  /** While `act` runs, a server that starts knows the ids only of what was stored in the last so many milliseconds. */
+  forgetting(duplicateWindowMs: number, act: () => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -86,6 +88,10 @@ export async function openSite(
         ...(knowsFastIngest(nats.version) ? { allow_batched: true } : {}),
       })
   })
+  const setDuplicateWindow = (ms: number) =>
+    administer(nats, async (api) => {
+      for (const { name } of streams) await api.update(name, { duplicate_window: nanos(ms) })
+    })
   return {
     postgres,
     nats,
@@ -93,6 +99,11 @@ export async function openSite(
     databaseUrl: database.url,
     streams,
     folder: directory.path,
+    forgetting: async (ms, act) => {
+      await setDuplicateWindow(Math.min(ms, duplicateWindowMs))
+      await act()
+      await setDuplicateWindow(duplicateWindowMs)
+    },
     close: async () => {
       await administer(nats, async (api) => {
         for (const { name } of streams) await api.delete(name)

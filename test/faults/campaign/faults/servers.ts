@@ -4,6 +4,9 @@ import pg from 'pg'
 import { PUBLISH_TIMEOUT } from '../../publishing/troubles.js'
 import type { Fault } from '../nemesis.js'
 
+/** Shorter than that outage. Milliseconds. */
+const DUPLICATE_WINDOW = 1000
+
 export const serverFaults: readonly Fault[] = [
   {
     name: 'nats-server killed',
@@ -21,6 +24,22 @@ export const serverFaults: readonly Fault[] = [
       process.kill(nats.pid, 'SIGSTOP')
       await sleep(random.below(5 * PUBLISH_TIMEOUT))
       process.kill(nats.pid, 'SIGCONT')
+    },
+  },
+  {
+    // For longer than it remembers ids; and of what it stored just before nobody knows.
+    name: 'nats-server away for long',
+    weight: 1,
+    befall: async ({ site, crews, random }) => {
+      const links = crews.flatMap(({ slots }) => slots.map((slot) => slot.nats))
+      for (const link of links) link.loseAcks(true)
+      await sleep(random.below(100))
+      await site.forgetting(DUPLICATE_WINDOW, async () => {
+        await site.nats.kill()
+        for (const link of links) link.loseAcks(false)
+        await sleep(DUPLICATE_WINDOW * (1.5 + 3 * random.next()))
+        await site.nats.restart()
+      })
     },
   },
   {
