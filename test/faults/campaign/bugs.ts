@@ -23,7 +23,9 @@ interface Change {
 /** One crew, whose lease soon lapses. */
 const quick = {
   orderings: ['aggregate'],
+  relays: 2,
   leaseMs: 800,
+  publishTimeoutMs: 300,
   rate: 1000,
 } as const satisfies Partial<CampaignOptions>
 
