@@ -24,7 +24,8 @@ export async function runCampaign(servers: Servers, options: CampaignOptions): P
   const { orderings = ['aggregate', 'stream'], duplicateWindowMs = 120_000 } = options
   const site = await openSite(servers, orderings, duplicateWindowMs)
   try {
-    const records = { findings: new Findings(), takeovers: new Takeovers(), survived: {} }
+    const kills = { relays: 0, 'nats-server': 0, writers: 0 }
+    const records = { findings: new Findings(), takeovers: new Takeovers(), survived: {}, kills }
     const cast = await assemble(site, options)
     const drainedMs = await playToEnd(site, cast, options, records)
     const events = await check(site, cast, records.findings)

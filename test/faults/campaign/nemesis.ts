@@ -6,6 +6,8 @@ import type { Site } from './site.js'
 import type { Takeovers, Unrest } from './takeovers.js'
 import type { Writers } from './writers.js'
 
+export type Victim = 'relays' | 'nats-server' | 'writers'
+
 /** What a fault can get at. */
 export interface Scene {
   readonly site: Site
@@ -17,6 +19,8 @@ export interface Scene {
   readonly unrest: readonly Unrest[]
   /** Takes the number of events that another stream got. */
   astray(count: number): void
+  /** Notes a kill -9. */
+  killed(victim: Victim): void
 }
 
 export interface CrewScene extends Scene {

@@ -1,4 +1,4 @@
-/** The nemesis at work: a hand for each crew, and one for the servers and the writers. */
+/** The nemesis at work: for each crew a hand for its relays and one for its links, and one for servers and writers. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../../support/random.js'
 import type { Cast } from './cast.js'
@@ -6,13 +6,11 @@ import { linkFaults } from './faults/links.js'
 import { relayFaults } from './faults/relays.js'
 import { serverFaults } from './faults/servers.js'
 import type { Findings } from './findings.js'
-import { type CrewScene, deal, type Fault, type Scene, type Survived } from './nemesis.js'
+import { type CrewScene, deal, type Fault, type Scene, type Survived, type Victim } from './nemesis.js'
 import type { Site } from './site.js'
 import { type Takeovers, Unrest } from './takeovers.js'
 
-const crewFaults: readonly Fault<CrewScene>[] = [...relayFaults, ...linkFaults]
-
-const allFaults = [...crewFaults, ...serverFaults]
+const allFaults = [...relayFaults, ...linkFaults, ...serverFaults]
 
 export const namesOfFaults: readonly string[] = allFaults.map(({ name }) => name)
 
@@ -40,6 +38,8 @@ export interface Records {
   readonly findings: Findings
   readonly takeovers: Takeovers
   readonly survived: Survived
+  /** By kill -9. */
+  readonly kills: Record<Victim, number>
 }
 
 /** Returns when everything is over that it has begun. */
@@ -50,16 +50,18 @@ export async function strike(
   records: Records,
 ): Promise<void> {
   const { writers, crews } = cast
-  const { findings, takeovers, survived } = records
+  const { findings, takeovers, survived, kills } = records
   const random = new Random(options.seed)
   const time = AbortSignal.timeout(options.strikesMs)
   const astray = (count: number) => findings.note('astray', 'events in another stream', count)
+  const killed = (victim: Victim) => void kills[victim]++
   const sceneOf = (...unrest: Unrest[]): Scene => ({
     site,
     writers,
     crews,
     takeovers,
     astray,
+    killed,
     unrest,
     random: new Random(random.below(2 ** 32)),
   })
@@ -70,15 +72,18 @@ export async function strike(
     scene: sceneOf(serversUnrest),
     unrest: serversUnrest,
   }
-  const relays = crews.map((crew) => {
-    const unrest = new Unrest()
-    const scene = { ...sceneOf(serversUnrest, unrest), crew }
-    return { faults: chosen(crewFaults, options), all: options.all, scene, unrest }
+  const hands = crews.flatMap((crew) => {
+    const unrests = [new Unrest(), new Unrest()] as const
+    const hand = (faults: readonly Fault<CrewScene>[], unrest: Unrest) => {
+      const scene = { ...sceneOf(serversUnrest, ...unrests), crew }
+      return { faults: chosen(faults, options), all: options.all, scene, unrest }
+    }
+    return [hand(relayFaults, unrests[0]), hand(linkFaults, unrests[1])]
   })
   await Promise.all([
     sleep(options.strikesMs),
     deal(servers, survived, time),
-    ...relays.map((hand) => deal(hand, survived, time)),
+    ...hands.map((hand) => deal(hand, survived, time)),
   ])
 }
 
