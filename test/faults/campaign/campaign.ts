@@ -1,4 +1,6 @@
 /** A campaign: writers write, relays publish, the nemesis strikes; then it is quiet, and everything is counted. */
+
+import type { Ordering } from '../publishing/campaign.js'
 import { assemble, type Cast, type CastOptions, calm, dismiss } from './cast.js'
 import { Check } from './check.js'
 import { countDeadLetters } from './dead-letters.js'
@@ -18,10 +20,13 @@ export interface CampaignOptions extends CastOptions, StrikeOptions {
   readonly follow?: (phase: Phase, elapsedMs: number, cast: Cast, records: Records) => void
 }
 
+/** The relays of a crew that lost its leader publish nothing for a while: several crews meet more. */
+const ORDERINGS: readonly Ordering[] = ['aggregate', 'stream', 'aggregate', 'stream']
+
 export type Phase = 'striking' | 'draining'
 
 export async function runCampaign(servers: Servers, options: CampaignOptions): Promise<Report> {
-  const { orderings = ['aggregate', 'stream'], duplicateWindowMs = 120_000 } = options
+  const { orderings = ORDERINGS, duplicateWindowMs = 120_000 } = options
   const site = await openSite(servers, orderings, duplicateWindowMs)
   try {
     const kills = { relays: 0, 'nats-server': 0, writers: 0 }

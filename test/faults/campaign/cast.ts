@@ -11,17 +11,19 @@ import { Writers } from './writers.js'
 export interface CastOptions {
   readonly seed: number
   readonly bug?: Bug | undefined
-  /** A crew for each, with a stream of its own. Default: both. */
+  /** A crew for each, with a stream of its own. Default: each twice. */
   readonly orderings?: readonly Ordering[]
-  /** Of each crew. Default: 3. */
+  /** Of each crew. Default: 2. */
   readonly relays?: number
-  /** Events per second. Default: 1500. */
+  /** Events per second. Default: 1200. */
   readonly rate?: number
+  /** Of each writer, for 6 transactions at a time. Default: 4, so that some wait, and a lost one is soon replaced. */
+  readonly connections?: number
   /** Default: 64. */
   readonly aggregates?: number
-  /** Default: 1500. Milliseconds. */
+  /** Default: 1200. Milliseconds. */
   readonly leaseMs?: number
-  /** Default: 500. Milliseconds. */
+  /** Default: 400. Milliseconds. */
   readonly publishTimeoutMs?: number
   /** Default: 500. Milliseconds. */
   readonly maxPollMs?: number
@@ -38,8 +40,8 @@ export interface Cast {
 
 /** Resolves when each crew has a leader. */
 export async function assemble(site: Site, options: CastOptions): Promise<Cast> {
-  const { seed, leaseMs = 1500, publishTimeoutMs = 500, maxPollMs = 500 } = options
-  const { relays = 3, rate = 1500, aggregates = 64, notify = true } = options
+  const { seed, leaseMs = 1200, publishTimeoutMs = 400, maxPollMs = 500 } = options
+  const { relays = 2, rate = 1200, aggregates = 64, notify = true, connections = 4 } = options
   const programs = await bundlePrograms(site.folder, options.bug)
   const random = new Random(seed)
   const crews = await Promise.all(
@@ -52,7 +54,8 @@ export async function assemble(site: Site, options: CastOptions): Promise<Cast> 
     }),
   )
   const led = crews.map((crew) => once(crew, 'leads', { signal: AbortSignal.timeout(60_000) }))
-  const writers = await Writers.start(site, programs.writer, { count: 2, seed, rate, aggregates, notify })
+  const settings = { count: 2, seed, rate, aggregates, notify, connections }
+  const writers = await Writers.start(site, programs.writer, settings)
   const cast = { crews, writers }
   try {
     await Promise.all(led)

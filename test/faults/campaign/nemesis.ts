@@ -48,11 +48,13 @@ export interface Hand<S extends Scene> {
   readonly all: boolean | undefined
   readonly scene: S
   readonly unrest: Unrest
+  /** Between two faults, at most. Milliseconds. */
+  readonly pauseMs: number
 }
 
 /** Until `time` is up, and what has begun is over. */
 export async function deal<S extends Scene>(
-  { faults, all, scene, unrest }: Hand<S>,
+  { faults, all, scene, unrest, pauseMs }: Hand<S>,
   survived: Survived,
   time: AbortSignal,
 ): Promise<void> {
@@ -71,11 +73,9 @@ export async function deal<S extends Scene>(
     await fault.befall(scene)
     over()
     survived[fault.name] = (survived[fault.name] ?? 0) + 1
-    await sleep(random.below(PAUSE_MS), undefined, { signal: time }).catch(() => {})
+    await sleep(random.below(pauseMs), undefined, { signal: time }).catch(() => {})
   }
 }
-
-const PAUSE_MS = 600
 
 function shuffle<T>(cards: readonly T[], random: Random): T[] {
   return cards

@@ -73,7 +73,9 @@ export async function openSite(
   duplicateWindowMs: number,
 ): Promise<Site> {
   const site = ++sites
-  const streams = orderings.map((ordering) => ({ name: `${ordering.toUpperCase()}_${site}`, ordering }))
+  const streams = orderings.map((ordering, index) => {
+    return { name: `${ordering.toUpperCase()}_${site}_${index + 1}`, ordering }
+  })
   const directory = await makePrivateDirectory()
   const database = await createDatabase(postgres.url)
   const open = openDatabase(database.url)

@@ -30,6 +30,8 @@ export interface StrikeOptions {
   readonly seed: number
   /** These alone, each as often as the others. Default: all, by their weights. */
   readonly faults?: readonly string[] | undefined
+  /** Between two faults of a hand, at most. Default: so long that relays publish something. Milliseconds. */
+  readonly pauseMs?: number
   /** Goes on until each has befallen, however slow the machine. Default: false. */
   readonly all?: boolean
 }
@@ -71,14 +73,16 @@ export async function strike(
     all: options.all,
     scene: sceneOf(serversUnrest),
     unrest: serversUnrest,
+    pauseMs: options.pauseMs ?? 1500,
   }
   const hands = crews.flatMap((crew) => {
     const unrests = [new Unrest(), new Unrest()] as const
-    const hand = (faults: readonly Fault<CrewScene>[], unrest: Unrest) => {
+    const hand = (faults: readonly Fault<CrewScene>[], unrest: Unrest, usualPauseMs: number) => {
+      const { all, pauseMs = usualPauseMs } = options
       const scene = { ...sceneOf(serversUnrest, ...unrests), crew }
-      return { faults: chosen(faults, options), all: options.all, scene, unrest }
+      return { faults: chosen(faults, options), all, scene, unrest, pauseMs }
     }
-    return [hand(relayFaults, unrests[0]), hand(linkFaults, unrests[1])]
+    return [hand(relayFaults, unrests[0], 2500), hand(linkFaults, unrests[1], 3000)]
   })
   await Promise.all([
     sleep(options.strikesMs),
