@@ -77,7 +77,8 @@ async function check({ databaseUrl, nats, streams }: Site, cast: Cast, findings:
   await check.ledgers(cast.writers.ledgers)
   await check.log(databaseUrl)
   for (const { name, ordering } of streams) await check.stream(nats.url, name, ordering)
-  findings.note('unresolved', 'dead letters', await countDeadLetters(databaseUrl))
+  for (const { reason, count } of await countDeadLetters(databaseUrl))
+    findings.note('unresolved', `dead letters of ${reason}`, count)
   const crashes = [...cast.writers.crashes, ...cast.crews.flatMap(({ figures }) => figures.crashes)]
   for (const crash of crashes) findings.note('crashed', crash)
   return check.events
