@@ -246,22 +246,22 @@ export class LogReader {
     this.#advance({ publisherState: publisherState ?? null, crashes: 0, suspect: null })
   }
 
-  /** How often in a row relays have vanished without publishing anything, and at which event if it was published alone. */
+  /** How often in a row relays have vanished without publishing anything; with a suspect, how often it was published alone. */
   get crashes(): Pick<Checkpoint, 'crashes' | 'suspect'> {
     return this.#checkpoint
   }
 
-  /** Who vanishes from now on has published this event alone. */
-  async suspect(position: number): Promise<void> {
-    if (this.#checkpoint.suspect === position) return
+  /** This event is published alone now, for the so-manieth time: who vanishes from now on may have ended by it. */
+  async suspect(position: number, attempts: number): Promise<void> {
     const rows = await query(
       this.#log,
       sql`
-        update ${this.#tables.relays} set suspect = ${String(position)}::text::bigint, crashes = 0
+        update ${this.#tables.relays} set suspect = ${String(position)}::text::bigint,
+          crashes = ${String(attempts)}::text::smallint
         where ${this.#isOurs()} returning name`,
     )
     if (rows.length === 0) throw leaseLost(this.#claim.name)
-    this.#advance({ suspect: position, crashes: 0 })
+    this.#advance({ suspect: position, crashes: attempts })
   }
 
   #advance({ publisherState, ...to }: Partial<Checkpoint>): void {

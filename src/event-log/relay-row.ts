@@ -70,7 +70,11 @@ export async function claimRelay(
       on conflict (name) do update
         set owner = excluded.owner, epoch = relay.epoch + 1, lease_until = excluded.lease_until,
           active_at = clock_timestamp(),
-          crashes = case when relay.owner <> excluded.owner then least(relay.crashes + 1, 32767) else relay.crashes end
+          -- A suspect is counted by who publishes it: many a relay vanishes that did not get so far.
+          crashes = case
+            when relay.owner <> excluded.owner and relay.suspect is null then least(relay.crashes + 1, 32767)
+            else relay.crashes
+          end
         where relay.lease_until is null or relay.lease_until < clock_timestamp() or relay.owner = excluded.owner
       returning epoch::text,
         (cluster = (select system_identifier::text from pg_control_system()))::text as same_cluster`,

@@ -103,9 +103,9 @@ export function createOutboxTables({
     replayBegun: boolean('replay_begun').notNull().default(false),
     /** How many replays there have been. */
     replays: integer().notNull().default(0),
-    /** How often an owner vanished without having published anything. */
+    /** How often an owner vanished without having published anything; with a suspect, how often that was published. */
     crashes: smallint().notNull().default(0),
-    /** Position of the event that was published alone when it vanished last. */
+    /** Position of the event that is published alone, to find out whether owners vanish by it. */
     suspect: bigint({ mode: 'number' }),
     /** System identifier of the database cluster that the snapshots belong to. */
     cluster: text().notNull(),

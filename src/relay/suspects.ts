@@ -23,13 +23,16 @@ export async function publishSuspects(
     const [event] = events
     if (event === undefined) return
     const { crashes, suspect } = reader.crashes
-    const isDeadly = suspect === event.position && crashes >= MAX_CRASHES && !handover.isStored(event)
-    if (isDeadly) refusals.giveUp(event, relayDied(event.id))
-    else await reader.suspect(event.position)
-    const offer = handover.offer(isDeadly ? [] : events, true)
-    await handover.settle([offer])
-    const { state } = await offer.outcome
     const { position } = event
+    const attempts = suspect === position ? crashes : 0
+    const isDeadly = attempts >= MAX_CRASHES && !handover.isStored(event)
+    if (isDeadly) refusals.giveUp(event, relayDied(event.id))
+    else await reader.suspect(position, attempts + 1)
+    const offer = handover.offer(isDeadly ? [] : events, true)
+    const { state, unacknowledged } = await offer.outcome
+    // Whoever is there to see an attempt fail was not ended by it; and what ends relays later may be an outage.
+    if (unacknowledged.length > 0) await reader.suspect(position, 0)
+    await handover.settle([offer])
     await reader.checkpoint({ position, publisherState: state, setAside: refusals.take(position) })
   }
 }

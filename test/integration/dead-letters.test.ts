@@ -261,6 +261,40 @@ describeEachDriver('dead letters', (shop) => {
     ])
   })
 
+  it('relays that end while the broker is away condemn no event', async () => {
+    const { db } = shop()
+    const name = await named(db)
+    const [good = ''] = idsOf('good')
+    const { publisher, published } = refusingPublisher(() => false)
+    await record(db, good, good)
+    for (let death = 1; death <= 12; death++) {
+      let die = () => {}
+      const died = new Promise<void>((resolve) => {
+        die = resolve
+      })
+      // Every other one finds the broker, and loses it as it publishes.
+      let away = death % 2 === 0
+      const relay = relayOf(db, name, {
+        ...publisher,
+        recover: async () => {
+          if (!away) return { state: '{}', stored: new Set() }
+          die()
+          return new Promise(() => {}) // as if the process had ended
+        },
+        publish: async (events) => {
+          away = true
+          return unavailableOutcome(events)
+        },
+      })
+      await Promise.race([died, relay.drain().catch(() => {})])
+      await relay.stop({ timeoutMs: 0 })
+      await db.execute(sql`update outbox_relays set owner = 'a dead one' where name = ${name}`)
+    }
+    await relayOf(db, name, publisher).drain()
+    expect(await deadLetters(db, { relay: name }).list()).toEqual([])
+    expect(published()).toEqual([`${good}/1`, `${good}/2`])
+  })
+
   it('refuses a choice of everything that does not say so, and what it cannot look for', async () => {
     const letters = deadLetters(shop().db)
     const invalid = { code: 'ERR_OUTBOX_OPTION_INVALID' }

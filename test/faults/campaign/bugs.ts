@@ -23,7 +23,10 @@ interface Change {
 /** One crew, whose lease soon lapses. */
 const quick = {
   orderings: ['aggregate'],
+  relays: 2,
   leaseMs: 800,
+  publishTimeoutMs: 300,
+  pauseMs: 600,
   rate: 1000,
 } as const satisfies Partial<CampaignOptions>
 
@@ -274,7 +277,8 @@ export const bugs: readonly Bug[] = [
       },
     ],
     found: 'phantom',
-    campaign: { ...quick, faults: [] },
+    // One for the transaction, and one for its events: or all wait for each other.
+    campaign: { ...quick, faults: [], connections: 12 },
   },
   {
     name: 'does not watch the connections of postgres.js',

@@ -1,4 +1,6 @@
 /** A campaign: writers write, relays publish, the nemesis strikes; then it is quiet, and everything is counted. */
+
+import type { Ordering } from '../publishing/campaign.js'
 import { assemble, type Cast, type CastOptions, calm, dismiss } from './cast.js'
 import { Check } from './check.js'
 import { countDeadLetters } from './dead-letters.js'
@@ -18,13 +20,17 @@ export interface CampaignOptions extends CastOptions, StrikeOptions {
   readonly follow?: (phase: Phase, elapsedMs: number, cast: Cast, records: Records) => void
 }
 
+/** The relays of a crew that lost its leader publish nothing for a while: several crews meet more. */
+const ORDERINGS: readonly Ordering[] = ['aggregate', 'stream', 'aggregate', 'stream']
+
 export type Phase = 'striking' | 'draining'
 
 export async function runCampaign(servers: Servers, options: CampaignOptions): Promise<Report> {
-  const { orderings = ['aggregate', 'stream'], duplicateWindowMs = 120_000 } = options
+  const { orderings = ORDERINGS, duplicateWindowMs = 120_000 } = options
   const site = await openSite(servers, orderings, duplicateWindowMs)
   try {
-    const records = { findings: new Findings(), takeovers: new Takeovers(), survived: {} }
+    const kills = { relays: 0, 'nats-server': 0, writers: 0 }
+    const records = { findings: new Findings(), takeovers: new Takeovers(), survived: {}, kills }
     const cast = await assemble(site, options)
     const drainedMs = await playToEnd(site, cast, options, records)
     const events = await check(site, cast, records.findings)
@@ -71,7 +77,8 @@ async function check({ databaseUrl, nats, streams }: Site, cast: Cast, findings:
   await check.ledgers(cast.writers.ledgers)
   await check.log(databaseUrl)
   for (const { name, ordering } of streams) await check.stream(nats.url, name, ordering)
-  findings.note('unresolved', 'dead letters', await countDeadLetters(databaseUrl))
+  for (const { reason, count } of await countDeadLetters(databaseUrl))
+    findings.note('unresolved', `dead letters of ${reason}`, count)
   const crashes = [...cast.writers.crashes, ...cast.crews.flatMap(({ figures }) => figures.crashes)]
   for (const crash of crashes) findings.note('crashed', crash)
   return check.events

@@ -2,7 +2,6 @@
 import { once } from 'node:events'
 import { Random } from '../../support/random.js'
 import type { Ordering } from '../publishing/campaign.js'
-import { PUBLISH_TIMEOUT } from '../publishing/troubles.js'
 import type { Bug } from './bugs.js'
 import { Crew } from './crew.js'
 import { bundlePrograms } from './programs.js'
@@ -12,17 +11,19 @@ import { Writers } from './writers.js'
 export interface CastOptions {
   readonly seed: number
   readonly bug?: Bug | undefined
-  /** A crew for each, with a stream of its own. Default: both. */
+  /** A crew for each, with a stream of its own. Default: each twice. */
   readonly orderings?: readonly Ordering[]
   /** Of each crew. Default: 2. */
   readonly relays?: number
-  /** Events per second. Default: 1500. */
+  /** Events per second. Default: 1200. */
   readonly rate?: number
+  /** Of each writer, for 6 transactions at a time. Default: 4, so that some wait, and a lost one is soon replaced. */
+  readonly connections?: number
   /** Default: 64. */
   readonly aggregates?: number
-  /** Default: 2000. Milliseconds. */
+  /** Default: 1200. Milliseconds. */
   readonly leaseMs?: number
-  /** Default: 300. Milliseconds. */
+  /** Default: 400. Milliseconds. */
   readonly publishTimeoutMs?: number
   /** Default: 500. Milliseconds. */
   readonly maxPollMs?: number
@@ -39,8 +40,8 @@ export interface Cast {
 
 /** Resolves when each crew has a leader. */
 export async function assemble(site: Site, options: CastOptions): Promise<Cast> {
-  const { seed, leaseMs = 2000, publishTimeoutMs = PUBLISH_TIMEOUT, maxPollMs = 500 } = options
-  const { relays = 2, rate = 1500, aggregates = 64, notify = true } = options
+  const { seed, leaseMs = 1200, publishTimeoutMs = 400, maxPollMs = 500 } = options
+  const { relays = 2, rate = 1200, aggregates = 64, notify = true, connections = 4 } = options
   const programs = await bundlePrograms(site.folder, options.bug)
   const random = new Random(seed)
   const crews = await Promise.all(
@@ -52,10 +53,18 @@ export async function assemble(site: Site, options: CastOptions): Promise<Cast> 
       return Crew.muster(site, programs.relay, relays, settings)
     }),
   )
-  const led = crews.map((crew) => once(crew, 'leads', { signal: AbortSignal.timeout(30_000) }))
-  const writers = await Writers.start(site, programs.writer, { count: 2, seed, rate, aggregates, notify })
-  await Promise.all(led)
-  return { crews, writers }
+  const led = crews.map((crew) => once(crew, 'leads', { signal: AbortSignal.timeout(60_000) }))
+  const settings = { count: 2, seed, rate, aggregates, notify, connections }
+  const writers = await Writers.start(site, programs.writer, settings)
+  const cast = { crews, writers }
+  try {
+    await Promise.all(led)
+    return cast
+  } catch {
+    await dismiss(cast)
+    const reasons = crews.flatMap(({ pauses, figures }) => [...pauses.keys(), ...figures.crashes.slice(0, 1)])
+    throw new Error(`there is a crew of which nobody leads: ${reasons.join('; ')}`)
+  }
 }
 
 /** Whatever was broken works again, and nobody writes any more. */

@@ -1,14 +1,15 @@
 /** Events that were put aside, and not taken care of since. */
 import pg from 'pg'
 
-export async function countDeadLetters(databaseUrl: string): Promise<number> {
+/** @returns how many there are, by relay and reason. */
+export async function countDeadLetters(databaseUrl: string): Promise<{ reason: string; count: number }[]> {
   const client = new pg.Client(databaseUrl)
   await client.connect()
   try {
-    const { rows: tables } = await client.query(`select to_regclass('outbox_dead_letters') as found`)
-    if (tables[0].found === null) return 0
-    const { rows } = await client.query('select count(*) from outbox_dead_letters')
-    return Number(rows[0].count)
+    const { rows } = await client.query(
+      `select relay || ': ' || coalesce(error_code, 'waits') as reason, count(*) from outbox_dead_letters group by 1`,
+    )
+    return rows.map(({ reason, count }) => ({ reason, count: Number(count) }))
   } finally {
     await client.end()
   }

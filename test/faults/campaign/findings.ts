@@ -1,17 +1,5 @@
 /** What went wrong in a campaign: how much of each kind, with examples. */
 
-export const kindsOfFindings = [
-  'lost',
-  'duplicated',
-  'outOfOrder',
-  'phantom',
-  'changed',
-  'astray',
-  'unresolved',
-  'undrained',
-  'crashed',
-] as const
-
 /**
  * - `lost`: committed, and not in the log; in the log, and not in a stream
  * - `duplicated`: twice in the log, or in a stream
@@ -23,13 +11,23 @@ export const kindsOfFindings = [
  * - `undrained`: a relay that does not come to the end of the log
  * - `crashed`: a process that ended, and nobody had ended it
  */
-export type KindOfFinding = (typeof kindsOfFindings)[number]
+export type KindOfFinding = keyof typeof noFindings
+
+/** What a campaign is to find. */
+export const noFindings = {
+  lost: 0,
+  duplicated: 0,
+  outOfOrder: 0,
+  phantom: 0,
+  changed: 0,
+  astray: 0,
+  unresolved: 0,
+  undrained: 0,
+  crashed: 0,
+} as const
 
 export class Findings {
-  readonly counts = Object.fromEntries(kindsOfFindings.map((kind) => [kind, 0])) as Record<
-    KindOfFinding,
-    number
-  >
+  readonly counts: Record<KindOfFinding, number> = { ...noFindings }
   readonly examples: string[] = []
 
   note(kind: KindOfFinding, example: string, count = 1): void {

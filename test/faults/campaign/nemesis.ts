@@ -6,6 +6,8 @@ import type { Site } from './site.js'
 import type { Takeovers, Unrest } from './takeovers.js'
 import type { Writers } from './writers.js'
 
+export type Victim = 'relays' | 'nats-server' | 'writers'
+
 /** What a fault can get at. */
 export interface Scene {
   readonly site: Site
@@ -17,6 +19,8 @@ export interface Scene {
   readonly unrest: readonly Unrest[]
   /** Takes the number of events that another stream got. */
   astray(count: number): void
+  /** Notes a kill -9. */
+  killed(victim: Victim): void
 }
 
 export interface CrewScene extends Scene {
@@ -30,6 +34,8 @@ export interface Fault<S extends Scene = Scene> {
   readonly weight: number
   /** A change of leaders is all that it brings about. */
   readonly calm?: boolean
+  /** Whether it can be had on this machine. Default: everywhere. */
+  readonly possible?: (site: Site) => boolean
   befall(scene: S): Promise<unknown>
 }
 
@@ -38,19 +44,24 @@ export type Survived = Record<string, number>
 
 export interface Hand<S extends Scene> {
   readonly faults: readonly Fault<S>[]
+  /** It goes on until each of them has befallen. */
+  readonly all: boolean | undefined
   readonly scene: S
   readonly unrest: Unrest
+  /** Between two faults, at most. Milliseconds. */
+  readonly pauseMs: number
 }
 
 /** Until `time` is up, and what has begun is over. */
 export async function deal<S extends Scene>(
-  { faults, scene, unrest }: Hand<S>,
+  { faults, all, scene, unrest, pauseMs }: Hand<S>,
   survived: Survived,
   time: AbortSignal,
 ): Promise<void> {
   const { random } = scene
+  const missing = () => all && faults.some(({ name }) => survived[name] === undefined)
   let deck: Fault<S>[] = []
-  while (!time.aborted && faults.length > 0) {
+  while (faults.length > 0 && (!time.aborted || missing())) {
     // Like cards: a short campaign, too, meets each as often as it should.
     if (deck.length === 0)
       deck = shuffle(
@@ -62,11 +73,9 @@ export async function deal<S extends Scene>(
     await fault.befall(scene)
     over()
     survived[fault.name] = (survived[fault.name] ?? 0) + 1
-    await sleep(random.below(PAUSE_MS), undefined, { signal: time }).catch(() => {})
+    await sleep(random.below(pauseMs), undefined, { signal: time }).catch(() => {})
   }
 }
-
-const PAUSE_MS = 600
 
 function shuffle<T>(cards: readonly T[], random: Random): T[] {
   return cards

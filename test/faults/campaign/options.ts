@@ -16,13 +16,13 @@ export interface Options {
 
 export const usage = `Usage: npm run faults -- [options]
 
-Writers in several processes, two crews of relays, and a nemesis that kills, freezes, cuts and fills up whatever
+Writers in several processes, four crews of relays, and a nemesis that kills, freezes, cuts and fills up whatever
 there is, on private servers of its own. Then everything is read back and counted: what was committed, what the
 log holds, what the streams hold. It passes if no event is lost, duplicated, out of order, changed or a phantom.
 
   --minutes N    how long the nemesis strikes (default 2); fractions will do
   --seed S       decides what is written and which faults come when (default: any)
-  --rate N       events per second, at most (default 1500)
+  --rate N       events per second, at most (default 1200)
   --only NAMES   faults that are to come, separated by commas
   --bug NAME     seeds a bug into relays and writers; --only and --rate are then what it is weak to
   --json FILE    also writes the report there
@@ -32,6 +32,7 @@ Faults: ${namesOfFaults.join(', ')}
 
 Bugs: ${bugs.map(({ name }) => name).join(', ')}
 
+A full disk needs root on Linux, and is left out elsewhere.
 Exit code: 0 if all is well, 1 if not, 2 for a wrong option. NATS_SERVER_BINARY names another nats-server.
 `
 

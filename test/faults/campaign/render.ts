@@ -23,9 +23,11 @@ export function renderProgress(
 }
 
 export function renderReport(report: Report): string {
-  const { transactions, takeovers, faults, findings, examples, pauses } = report
+  const { transactions, takeovers, faults, impossible, kills, findings, examples, pauses } = report
+  const skipped = Object.fromEntries(impossible.map((name) => [name, 'not here']))
   return [
-    section('Faults survived', faults),
+    section('Faults survived', { ...faults, ...skipped }),
+    section('Killed by kill -9', kills),
     section('Transactions', transactions),
     section('Takeovers, in milliseconds', {
       'of a relay killed': renderTakeovers(takeovers.killed),

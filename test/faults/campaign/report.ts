@@ -2,8 +2,9 @@
 import type { CampaignOptions } from './campaign.js'
 import type { Cast } from './cast.js'
 import type { KindOfFinding } from './findings.js'
+import type { Victim } from './nemesis.js'
 import type { Site } from './site.js'
-import type { Records } from './strike.js'
+import { impossibleFaults, type Records } from './strike.js'
 import type { TakeoverFigures } from './takeovers.js'
 import type { Wrote } from './writers.js'
 
@@ -18,6 +19,10 @@ export interface Report {
   readonly transactions: Omit<Wrote, 'events'>
   /** How often each fault has befallen. */
   readonly faults: Readonly<Record<string, number>>
+  /** By kill -9, whatever the fault. */
+  readonly kills: Readonly<Record<Victim, number>>
+  /** Those that this machine does not permit. */
+  readonly impossible: readonly string[]
   /** Each must be 0. */
   readonly findings: Readonly<Record<KindOfFinding, number>>
   readonly examples: readonly string[]
@@ -43,7 +48,7 @@ interface Outcome extends CampaignOptions {
 
 export function createReport({ site, cast, records, ...outcome }: Outcome): Report {
   const { crews, writers } = cast
-  const { findings, takeovers, survived } = records
+  const { findings, takeovers, survived, kills } = records
   const { events: _, ...transactions } = writers.figures
   const pauses: Record<string, number> = {}
   for (const crew of crews)
@@ -56,6 +61,8 @@ export function createReport({ site, cast, records, ...outcome }: Outcome): Repo
     events: outcome.events,
     transactions,
     faults: Object.fromEntries(Object.entries(survived).sort(([a], [b]) => (a < b ? -1 : 1))),
+    kills,
+    impossible: impossibleFaults(site),
     findings: { ...findings.counts },
     examples: findings.examples,
     deduplicated: crews.reduce((sum, { figures }) => sum + figures.deduplicated, 0),

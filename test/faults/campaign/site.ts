@@ -3,6 +3,7 @@ import { jetstreamManager, type StreamAPI } from '@nats-io/jetstream'
 import { connect, nanos } from '@nats-io/transport-node'
 import {
   createDatabase,
+  findNatsServer,
   type NatsServer,
   type PostgresServer,
   startNats,
@@ -13,22 +14,36 @@ import { knowsFastIngest } from '../../../src/publishers/jetstream/fast-ingest.j
 import { openDatabase } from '../../support/outbox-databases.js'
 import { createTables } from '../accounts.js'
 import type { Ordering } from '../publishing/campaign.js'
+import { SmallDisk } from './small-disk.js'
 
 /** Never those that others use. */
 export interface Servers {
   readonly postgres: PostgresServer
   readonly nats: NatsServer
+  /** Where `nats` keeps its streams. Undefined where that is not permitted. */
+  readonly disk: SmallDisk | undefined
 }
 
 export async function startServersToKill(): Promise<Servers & AsyncDisposable> {
-  const starting = [startPostgres({ settings: LAZY }), startNats()] as const
+  const disk = await SmallDisk.mount()
+  const starting = [startPostgres({ settings: LAZY }), startNatsOn(disk)] as const
+  const stop = async () => {
+    await stopAll(starting)
+    await disk?.stop()
+  }
   try {
     const [postgres, nats] = await Promise.all(starting)
-    return { postgres, nats, [Symbol.asyncDispose]: () => stopAll(starting) }
+    return { postgres, nats, disk, [Symbol.asyncDispose]: stop }
   } catch (error) {
-    await stopAll(starting)
+    await stop()
     throw error
   }
+}
+
+async function startNatsOn(disk: SmallDisk | undefined): Promise<NatsServer> {
+  const binary = await findNatsServer()
+  if (disk === undefined || binary === undefined) return startNats()
+  return startNats({ binary: await disk.bring(binary), jetStream: `store_dir: "${disk.path}"` })
 }
 
 /** Or timers may bring to the disk what a crash is to lose: the ids of transactions that were rolled back. */
@@ -44,6 +59,8 @@ export interface Site extends Servers {
   readonly streams: readonly { readonly name: string; readonly ordering: Ordering }[]
   /** Private, and gone afterwards. */
   readonly folder: string
+  /** While `act` runs, a server that starts knows the ids only of what was stored in the last so many milliseconds. */
+  forgetting(duplicateWindowMs: number, act: () => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -51,12 +68,14 @@ let sites = 0
 
 /** A database and streams that nobody else uses. */
 export async function openSite(
-  { postgres, nats }: Servers,
+  { postgres, nats, disk }: Servers,
   orderings: readonly Ordering[],
   duplicateWindowMs: number,
 ): Promise<Site> {
   const site = ++sites
-  const streams = orderings.map((ordering) => ({ name: `${ordering.toUpperCase()}_${site}`, ordering }))
+  const streams = orderings.map((ordering, index) => {
+    return { name: `${ordering.toUpperCase()}_${site}_${index + 1}`, ordering }
+  })
   const directory = await makePrivateDirectory()
   const database = await createDatabase(postgres.url)
   const open = openDatabase(database.url)
@@ -71,12 +90,22 @@ export async function openSite(
         ...(knowsFastIngest(nats.version) ? { allow_batched: true } : {}),
       })
   })
+  const setDuplicateWindow = (ms: number) =>
+    administer(nats, async (api) => {
+      for (const { name } of streams) await api.update(name, { duplicate_window: nanos(ms) })
+    })
   return {
     postgres,
     nats,
+    disk,
     databaseUrl: database.url,
     streams,
     folder: directory.path,
+    forgetting: async (ms, act) => {
+      await setDuplicateWindow(Math.min(ms, duplicateWindowMs))
+      await act()
+      await setDuplicateWindow(duplicateWindowMs)
+    },
     close: async () => {
       await administer(nats, async (api) => {
         for (const { name } of streams) await api.delete(name)

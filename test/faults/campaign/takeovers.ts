@@ -92,7 +92,7 @@ export class Takeovers {
   }
 }
 
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 2000
 
 /** By nearest rank. */
 function percentile(sorted: readonly number[], share: number): number {

@@ -17,6 +17,8 @@ export interface WritersOptions {
   readonly rate: number
   readonly aggregates: number
   readonly notify: boolean
+  /** Of each. */
+  readonly connections: number
 }
 
 export class Writers {
@@ -56,7 +58,7 @@ export class Writers {
   }
 
   #start(index: number): void {
-    const { count, seed, rate, aggregates, notify } = this.#options
+    const { count, seed, rate, aggregates, notify, connections } = this.#options
     const ledger = join(this.#site.folder, `ledger-${this.ledgers.length}`)
     const options: WriterProgramOptions = {
       databaseUrl: this.links[index]!.urlFor(this.#site.databaseUrl),
@@ -66,6 +68,7 @@ export class Writers {
       aggregates,
       rate: rate / count,
       notifies: notify,
+      connections,
     }
     this.ledgers.push(ledger)
     writeFileSync(ledger, '') // whoever is killed at once has written none

@@ -8,8 +8,13 @@ export function target({ crew, random }: CrewScene): RelaySlot {
   return crew.leader ?? random.pick(crew.slots)
 }
 
+function kill({ killed }: CrewScene, relay: RelaySlot): Promise<unknown> {
+  killed('relays')
+  return relay.kill()
+}
+
 async function killLeader(scene: CrewScene, leader = target(scene)): Promise<void> {
-  await scene.takeovers.measure('killed', scene.crew, scene.unrest, () => leader.kill())
+  await scene.takeovers.measure('killed', scene.crew, scene.unrest, () => kill(scene, leader))
 }
 
 /** Until somebody could take over. */
@@ -19,17 +24,20 @@ async function standby({ crew }: CrewScene): Promise<void> {
 }
 
 export const relayFaults: readonly Fault<CrewScene>[] = [
-  { name: 'relay killed', weight: 10, calm: true, befall: (scene) => killLeader(scene) },
+  { name: 'relay killed', weight: 14, calm: true, befall: (scene) => killLeader(scene) },
   {
     name: 'standby killed',
-    weight: 2,
+    weight: 5,
     calm: true,
-    befall: async ({ crew, random }) => random.pick(crew.standbys)?.kill(),
+    befall: (scene) => {
+      const { crew, random } = scene
+      return kill(scene, random.pick(crew.slots.filter((slot) => slot !== crew.leader)))
+    },
   },
   {
     name: 'all relays killed',
-    weight: 2,
-    befall: async ({ crew }) => Promise.all(crew.slots.map((slot) => slot.kill())),
+    weight: 6,
+    befall: async (scene) => Promise.all(scene.crew.slots.map((slot) => kill(scene, slot))),
   },
   {
     name: 'relay stopped',

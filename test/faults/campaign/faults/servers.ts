@@ -2,16 +2,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { PUBLISH_TIMEOUT } from '../../publishing/troubles.js'
-import type { Fault } from '../nemesis.js'
+import type { Fault, Scene } from '../nemesis.js'
+
+/** Shorter than that outage. Milliseconds. */
+const DUPLICATE_WINDOW = 1000
 
 export const serverFaults: readonly Fault[] = [
   {
     name: 'nats-server killed',
     weight: 5,
-    befall: async ({ site: { nats }, random }) => {
-      await nats.kill()
+    befall: async (scene) => {
+      const { site, random } = scene
+      await killNats(scene)
       await sleep(random.below(PUBLISH_TIMEOUT))
-      await nats.restart()
+      await site.nats.restart()
     },
   },
   {
@@ -21,6 +25,38 @@ export const serverFaults: readonly Fault[] = [
       process.kill(nats.pid, 'SIGSTOP')
       await sleep(random.below(5 * PUBLISH_TIMEOUT))
       process.kill(nats.pid, 'SIGCONT')
+    },
+  },
+  {
+    // For longer than it remembers ids; and of what it stored just before nobody knows.
+    name: 'nats-server away for long',
+    weight: 1,
+    befall: async (scene) => {
+      const { site, crews, random } = scene
+      const links = crews.flatMap(({ slots }) => slots.map((slot) => slot.nats))
+      for (const link of links) link.loseAcks(true)
+      await sleep(random.below(100))
+      await site.forgetting(DUPLICATE_WINDOW, async () => {
+        await killNats(scene)
+        for (const link of links) link.loseAcks(false)
+        await sleep(DUPLICATE_WINDOW * (1.5 + 3 * random.next()))
+        await site.nats.restart()
+      })
+    },
+  },
+  {
+    // Of itself it does not go on when there is room again; 2.9 hangs, and does not even end in order.
+    name: 'disk of nats-server full',
+    weight: 2,
+    possible: ({ disk }) => disk !== undefined,
+    befall: async (scene) => {
+      const { site, random } = scene
+      const { nats, disk } = site
+      await disk!.fill(random.below(100_000))
+      await sleep(PUBLISH_TIMEOUT + random.below(PUBLISH_TIMEOUT))
+      await disk!.free()
+      await killNats(scene)
+      await nats.restart()
     },
   },
   {
@@ -69,7 +105,10 @@ export const serverFaults: readonly Fault[] = [
   {
     name: 'writer killed',
     weight: 2,
-    befall: ({ writers, random }) => writers.kill(random.below(writers.links.length)),
+    befall: ({ writers, random, killed }) => {
+      killed('writers')
+      return writers.kill(random.below(writers.links.length))
+    },
   },
   {
     name: 'writer cut',
@@ -88,6 +127,11 @@ export const serverFaults: readonly Fault[] = [
     },
   },
 ]
+
+async function killNats({ site, killed }: Scene): Promise<void> {
+  killed('nats-server')
+  await site.nats.kill()
+}
 
 async function ask(url: string, act: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client(url)

@@ -19,6 +19,7 @@ export interface WriterProgramOptions {
   /** Events per second, at most. */
   readonly rate: number
   readonly notifies: boolean
+  readonly connections: number
 }
 
 /** With `at`: what became of transactions since the last time. */
@@ -41,7 +42,7 @@ const options: WriterProgramOptions = JSON.parse(process.argv[2] ?? '')
 const { driver, aggregates, rate } = options
 const mix = { aggregates, events: 10, conflicts: 0.05 }
 const { db } = openDatabase(options.databaseUrl, driver, {
-  connections: CONCURRENCY - 2, // so that some wait, and a lost one is soon replaced
+  connections: options.connections,
   settings: { deadlock_timeout: '20ms' },
   // A connection that is lost while postgres.js asks for the types of arrays ends the process: nobody can catch that.
   client: { fetch_types: false },
