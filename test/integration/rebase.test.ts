@@ -193,7 +193,7 @@ describeEachDriver('a log from another cluster', (shop, driver) => {
     await store(db, ...Array.from({ length: 200 }, (_, i) => `e${i}`))
     await publishedBy(db)
     await strange(db)
-    const settings = { statement_timeout: '1s', default_transaction_isolation: 'repeatable read' }
+    const settings = { statement_timeout: '1s', default_transaction_isolation: 'serializable' }
     const usual = open({}, { settings })
     await db.execute(sql`
       create function rebase_slowly() returns trigger language plpgsql as

@@ -91,32 +91,6 @@ export const bugs: readonly Bug[] = [
     campaign: { ...quick, faults: ['relay killed, and its packets lost'] },
   },
   {
-    name: 'compares no epoch',
-    changes: [
-      {
-        file: 'event-log/log-reader.ts',
-        find: ' and epoch = ${this.#claim.epoch}::text::bigint`',
-        replace: '`',
-      },
-      {
-        file: 'event-log/log-reader.ts',
-        find: `where \${this.#isOurs()} and next::text = \${next}::text
-      returning name\`
-    const { name }`,
-        replace: `where \${this.#isOurs()}
-      returning name\`
-    const { name }`,
-      },
-      {
-        file: 'event-log/log-reader.ts',
-        find: 'snapshot = next, next = null, page = null, replay_from = null`',
-        replace: 'snapshot = ${next}::text::pg_snapshot, next = null, page = null, replay_from = null`',
-      },
-    ],
-    found: 'duplicated',
-    campaign: { ...forgetful, rate: 200, batchSize: 500, faults: ['statements late'] },
-  },
-  {
     name: 'takes over without waiting for the lease',
     changes: [
       {
@@ -127,18 +101,6 @@ export const bugs: readonly Bug[] = [
     ],
     found: 'duplicated',
     campaign: { ...forgetful, faults: ['slow link'] },
-  },
-  {
-    name: 'sends when its lease may have lapsed',
-    changes: [
-      {
-        file: 'relay/lease.ts',
-        find: 'Math.max(monotonic - this.#asked.monotonic, wall - this.#asked.wall) < this.#leaseMs - this.#marginMs',
-        replace: 'monotonic > 0 && wall > 0',
-      },
-    ],
-    found: 'duplicated',
-    campaign: { ...forgetful, aggregates: 16, batchSize: 500, faults: ['slow link', 'statements late'] },
   },
   {
     name: 'has two events of an aggregate in flight',
