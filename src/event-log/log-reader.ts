@@ -201,6 +201,11 @@ export class LogReader {
     return this.#checkpoint.replayBegun ? 'begun' : 'asked'
   }
 
+  /** Where the replay begins. */
+  get replayFrom(): number | undefined {
+    return this.#checkpoint.replayFrom ?? undefined
+  }
+
   /** From now on, some of what is published again may be in the destination. */
   async beginReplay(): Promise<void> {
     const rows = await query(

@@ -111,6 +111,15 @@ export async function releaseRelay(log: EventLog, { name, epoch }: Claim): Promi
   )
 }
 
+/** Who holds the lease, or held it last. Null: it was released, or taken away by an operator. */
+export async function readOwner(log: EventLog, name: string): Promise<string | null | undefined> {
+  const [row] = await query<{ owner: string | null }>(
+    log,
+    sql`select owner from ${log.tables.relays} where name = ${name}::text`,
+  )
+  return row?.owner
+}
+
 /** What a relay's publisher has stored last. Undefined: nothing, or nothing that matters, because it publishes again. */
 export async function readPublisherState(log: EventLog, name: string): Promise<string | undefined> {
   const [row] = await query<{ publisher_state: string | null }>(

@@ -15,7 +15,12 @@ type Entry = readonly [level: keyof Logger, message: string, fields?: Readonly<R
 
 const ENTRIES: { readonly [T in RelayEventType]: (event: RelayEventOf<T>) => Entry } = {
   leaseAcquired: ({ epoch }) => ['info', `leads, epoch ${epoch}`, { epoch }],
-  leaseLost: ({ error }) => ['warn', error.message, { code: error.code }],
+  leaseLost: ({ error }) => [
+    'warn',
+    error.message.replace(/^relay \S+: /, 'leads no more: '),
+    { code: error.code },
+  ],
+  replayBegun: ({ position }) => ['info', `publishes again from position ${position} on`, { position }],
   published: ({ count, duplicates, durationMs }) => [
     'debug',
     `published ${count} in ${duration(durationMs)}`,

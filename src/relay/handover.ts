@@ -79,7 +79,9 @@ export class Handover {
     const found = byEarlierRelay ? await this.#reader.stillToCome(stored, RESEND_HORIZON) : stored
     this.#recovered.found(found, unsettled)
     this.#state = recovered?.state ?? this.#state
-    if (replay === 'asked') await this.#reader.beginReplay()
+    if (replay !== 'asked') return
+    await this.#reader.beginReplay()
+    this.#context.events.emit({ type: 'replayBegun', position: this.#reader.replayFrom ?? 0 })
   }
 
   /**

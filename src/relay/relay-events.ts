@@ -37,6 +37,8 @@ export type RelayEvent =
     }
   /** It works again. */
   | { readonly type: 'resumed'; readonly pausedMs: number }
+  /** An operator has asked for it: events from this position on are published again. */
+  | { readonly type: 'replayBegun'; readonly position: number }
   /** Events were deleted that all relays have published, and that are older than `retentionMs`. */
   | { readonly type: 'pruned'; readonly events: number; readonly durationMs: number }
   /** They could not be: the log grows. It is tried again within a minute. */

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { isOutboxError, type OutboxError } from '../errors.js'
 import { pingDatabase } from '../event-log/database.js'
 import { isClusterChange } from '../event-log/moved-log.js'
+import { readOwner } from '../event-log/relay-row.js'
 import { safeError } from '../foreign-errors.js'
 import type { Outbox } from '../transaction/outbox-db.js'
 import { Leader } from './leader.js'
@@ -189,7 +190,12 @@ class LogRelay implements Relay {
 
   async #recover(context: RelayContext, error: Error): Promise<void> {
     if (context.stopping.aborted) return
-    if (isLeaseLost(error)) return this.#events.emit({ type: 'leaseLost', error })
+    if (isLeaseLost(error)) {
+      // An operator who asks for a replay takes the lease away and gives it to nobody.
+      const owner = await readOwner(context.leaseLog, this.#options.name).catch(() => undefined)
+      if (owner !== null) this.#events.emit({ type: 'leaseLost', error })
+      return
+    }
     const failure = isClusterChange(error) ? await failureOf(prepareDatabase(context)) : error
     if (failure) await context.pause('database', failure).catch(() => {}) // stopped meanwhile
   }

@@ -67,12 +67,16 @@ describeEachDriver('replay', (shop) => {
     const events = await own(db)
     publisher.clear()
 
+    const heard: string[] = []
+    relay.on('leaseLost', ({ type }) => heard.push(type))
+    relay.on('replayBegun', ({ type, position }) => heard.push(`${type} ${position - events[1]!.position}`))
     const range = await replay(db, { relay: name, from: { eventId: events[1]!.id } })
     expect(range).toEqual({ position: events[1]!.position, events: 4 })
     await record(db, 'b')
     await relay.drain()
     expect(told(publisher.recorded)).toEqual(['b/1 r1', 'a/2 r1', 'c/1 r1', 'a/3 r1', 'b/2'])
     expect(publisher.published.find(({ id }) => id === events[1]!.id)).toMatchObject({ redelivery: '1' })
+    expect(heard).toEqual(['replayBegun 0'])
 
     publisher.clear()
     await replay(db, { relay: name, from: { position: events[4]!.position } })

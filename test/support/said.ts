@@ -17,6 +17,7 @@ const EVERYTHING: Record<RelayEventType, true> = {
   listening: true,
   listenFailed: true,
   rebased: true,
+  replayBegun: true,
   stopped: true,
 }
 

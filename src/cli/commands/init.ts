@@ -16,7 +16,9 @@ Says what to type next. Overwrites nothing, opens no connection.`,
   async run() {
     const there = [...CONFIG_FILES, EXAMPLE_FILE].filter((file) => existsSync(file))
     if (there.length > 0)
-      throw new Failure(`${there.join(' and ')} is there already; init overwrites nothing`)
+      throw new Failure(
+        `${there.join(' and ')} ${there.length > 1 ? 'are' : 'is'} there already; init overwrites nothing`,
+      )
     await writeFile(CONFIG_FILES[0], CONFIG_TEMPLATE, { flag: 'wx' })
     await writeFile(EXAMPLE_FILE, EXAMPLE_TEMPLATE, { flag: 'wx' })
     await print(nextSteps())

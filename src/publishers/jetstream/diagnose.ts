@@ -14,6 +14,7 @@ export function diagnoseStream(
   info: StreamInfo | undefined,
   needs: StreamNeeds,
   before: StreamEnd | undefined,
+  version: string,
 ): Finding[] {
   if (info === undefined) return [before === undefined ? missing(name, create !== false) : gone(name)]
   const { config } = info
@@ -27,7 +28,7 @@ export function diagnoseStream(
     return { check, level: 'error', message: problem, remedy: typed }
   })
   const kept = before === undefined ? [] : [keptOf(before, info, allow.includes('lost-events'))]
-  return [...findings, ...kept, replicasOf(config), syncOf(config)]
+  return [...findings, ...kept, replicasOf(config), syncOf(config, version)]
 }
 
 function missing(name: string, create: boolean): Finding {
@@ -87,20 +88,9 @@ function replicasOf({ name, num_replicas: replicas }: StreamConfig): Finding {
 }
 
 /** The server does not tell a client how often it syncs. */
-function syncOf({
-  storage,
-  num_replicas: replicas,
-  persist_mode,
-}: StreamConfig & { persist_mode?: string }): Finding {
+function syncOf({ storage, num_replicas: replicas }: StreamConfig, version: string): Finding {
   const check = 'sync to disk'
   if (storage === StorageType.Memory) return { check, level: 'ok', message: 'memory storage has none' }
-  if (persist_mode === 'async')
-    return {
-      check,
-      level: 'error',
-      message: 'persist_mode async: it acknowledges events before they are written, and a crash loses them',
-      remedy: 'a stream keeps its persist_mode: make another one without',
-    }
   if (replicas > 1)
     return {
       check,
@@ -112,6 +102,13 @@ function syncOf({
     level: 'warning',
     message:
       'nats-server acknowledges before it syncs, every two minutes unless it is told otherwise: a power failure loses what was acknowledged since; the relay notices, and waits for you',
-    remedy: 'jetstream { sync_interval: always } in the configuration of nats-server, or replicas',
+    remedy: knowsSyncInterval(version)
+      ? 'jetstream { sync_interval: always } in the configuration of nats-server, or replicas'
+      : `replicas; or a nats-server from 2.10 on, with jetstream { sync_interval: always }, which ${version} does not know`,
   }
+}
+
+function knowsSyncInterval(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major > 2 || (major === 2 && minor >= 10)
 }

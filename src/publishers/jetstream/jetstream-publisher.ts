@@ -159,11 +159,11 @@ class JetStreamPublisher implements Publisher {
     const finding = this.#manager(session).then((manager) => findStream(manager, stream.name))
     const info = await session.whileUp(finding)
     signal.throwIfAborted()
-    const { server_name: name, version } = session.connection.info ?? {}
+    const { server_name: name, version = '' } = session.connection.info ?? {}
     const needs = this.#needs(session, leaseMs + this.publishTimeoutMs)
     return [
       { check: 'server', level: 'ok', message: `nats-server ${version}, ${name}` },
-      ...diagnoseStream(stream, info, needs, parseEnd(stream.name, state)),
+      ...diagnoseStream(stream, info, needs, parseEnd(stream.name, state), version),
     ]
   }
 

@@ -79,7 +79,7 @@ export async function reportNothing(
 /** A name that was mistyped must not look like a relay without trouble. */
 export async function noneOf({ log }: Session, relay: string): Promise<string> {
   const names = await readRelayNames(log)
-  if (names.includes(relay)) return `Relay ${relay} has no such dead letters.`
+  if (names.includes(relay)) return `Relay ${relay} has no dead letters that match.`
   const known = names.length === 0 ? 'none has' : `those that have: ${names.join(', ')}`
   return `No relay ${relay} has ever run on this log; ${known}.`
 }
