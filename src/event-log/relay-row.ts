@@ -111,13 +111,15 @@ export async function releaseRelay(log: EventLog, { name, epoch }: Claim): Promi
   )
 }
 
-/** Who holds the lease, or held it last. Null: it was released, or taken away by an operator. */
-export async function readOwner(log: EventLog, name: string): Promise<string | null | undefined> {
-  const [row] = await query<{ owner: string | null }>(
+/** Whether an operator has taken the lease of this epoch away, and given it to nobody. */
+export async function wasWithdrawn(log: EventLog, { name, epoch }: Claim): Promise<boolean> {
+  const rows = await query(
     log,
-    sql`select owner from ${log.tables.relays} where name = ${name}::text`,
+    sql`
+      select name from ${log.tables.relays}
+      where name = ${name}::text and epoch > ${epoch}::text::bigint and owner is null`,
   )
-  return row?.owner
+  return rows.length > 0
 }
 
 /** What a relay's publisher has stored last. Undefined: nothing, or nothing that matters, because it publishes again. */

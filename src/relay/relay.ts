@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { isOutboxError, type OutboxError } from '../errors.js'
 import { pingDatabase } from '../event-log/database.js'
 import { isClusterChange } from '../event-log/moved-log.js'
-import { readOwner } from '../event-log/relay-row.js'
+import { type Claim, wasWithdrawn } from '../event-log/relay-row.js'
 import { safeError } from '../foreign-errors.js'
 import type { Outbox } from '../transaction/outbox-db.js'
 import { Leader } from './leader.js'
@@ -87,6 +87,8 @@ class LogRelay implements Relay {
   readonly #owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
   #status: { state: RelayState; since: Date; error?: Error } = { state: 'stopped', since: new Date() }
   #epoch: number | undefined
+  /** The last one. */
+  #claim: Claim | undefined
   #listening = false
   #published = 0
   /** Somebody called `start`: a drain that ends leaves it running. */
@@ -172,6 +174,7 @@ class LogRelay implements Relay {
       // Not woken by commits: they are the leader's business.
       return sleep(Math.min(STANDBY_POLL_MS, leaseMs), context.stopping)
     }
+    this.#claim = lease.claim
     this.#epoch = Number(lease.claim.epoch)
     this.#events.emit({ type: 'leaseAcquired', epoch: this.#epoch })
     const { listen } = this.#options.db['~drizzle-outbox']
@@ -191,9 +194,9 @@ class LogRelay implements Relay {
   async #recover(context: RelayContext, error: Error): Promise<void> {
     if (context.stopping.aborted) return
     if (isLeaseLost(error)) {
-      // An operator who asks for a replay takes the lease away and gives it to nobody.
-      const owner = await readOwner(context.leaseLog, this.#options.name).catch(() => undefined)
-      if (owner !== null) this.#events.emit({ type: 'leaseLost', error })
+      // As when a replay is asked for.
+      const withdrawn = this.#claim && (await wasWithdrawn(context.leaseLog, this.#claim).catch(() => false))
+      if (!withdrawn) this.#events.emit({ type: 'leaseLost', error })
       return
     }
     const failure = isClusterChange(error) ? await failureOf(prepareDatabase(context)) : error

@@ -1,4 +1,4 @@
-/** The recipe of the README for a log in partitions, as it stands there. */
+/** The recipe of docs/operations.md for a log in partitions, as it stands there. */
 import { readFile } from 'node:fs/promises'
 import { sql } from 'drizzle-orm'
 import { createRelay, pruneOutbox, readOutboxStatus } from 'drizzle-outbox'
@@ -11,8 +11,8 @@ let shop: Shop
 let recipes: string[]
 beforeAll(async () => {
   shop = await openShop('node-postgres')
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
-  const section = /^#### Partitions[\s\S]*?(?=^##)/m.exec(readme)?.[0] ?? ''
+  const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  const section = /^## Partitions[\s\S]*?(?=^##)/m.exec(page)?.[0] ?? ''
   recipes = [...section.matchAll(/^```sql\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code)
 })
 afterAll(() => shop.close())

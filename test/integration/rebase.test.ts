@@ -257,10 +257,10 @@ async function rejection(promise: Promise<unknown>): Promise<Error> {
   throw new Error('it was to be refused')
 }
 
-/** What the README says to do. */
+/** What docs/operations.md says to do. */
 async function recipe(): Promise<string> {
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
-  const section = /^### Moving the database[\s\S]*?(?=^##)/m.exec(readme)?.[0] ?? ''
+  const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  const section = /^## Moving the database[\s\S]*?(?=^##)/m.exec(page)?.[0] ?? ''
   return /^```sql\n([\s\S]*?)^```$/m.exec(section)?.[1] ?? ''
 }
 

@@ -1,6 +1,7 @@
 /** The recipe of the README, as it stands there. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { sql } from 'drizzle-orm'
+import { migrateOutbox } from 'drizzle-outbox'
 import { recordedEvents } from 'drizzle-outbox/testing'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { snippetsOf } from '../../dev/check/snippets.mjs'
@@ -35,6 +36,7 @@ beforeAll(async () => {
     () => database.drop(),
     () => rm(folder, { recursive: true }),
   )
+  await migrateOutbox(db)
   await db.execute(sql`create table accounts (id text primary key, balance int not null)`)
   await db.execute(sql`insert into accounts values ('a', 100), ('b', 100)`)
 })
