@@ -22,17 +22,22 @@ export interface EventRow extends TextRow {
 }
 
 export function toRecordedEvent(row: EventRow, source: string): RecordedEvent {
-  const [position, id = '', aggregateVersion, schemaVersion, occurredAt] = row.facts.split(' ')
+  const { facts } = row
+  // In half the time of `split`.
+  const toId = facts.indexOf(' ')
+  const toVersion = facts.indexOf(' ', toId + 1)
+  const toSchema = facts.indexOf(' ', toVersion + 1)
+  const toTime = facts.indexOf(' ', toSchema + 1)
   const event = {
-    id,
+    id: facts.slice(toId + 1, toVersion),
     type: row.type,
-    schemaVersion: Number(schemaVersion),
+    schemaVersion: Number(facts.slice(toSchema + 1, toTime)),
     aggregateType: row.aggregate_type,
     aggregateId: row.aggregate_id,
-    aggregateVersion: Number(aggregateVersion),
-    position: Number(position),
+    aggregateVersion: Number(facts.slice(toVersion + 1, toSchema)),
+    position: Number(facts.slice(0, toId)),
     source,
-    occurredAt: new Date(Number(occurredAt)),
+    occurredAt: new Date(Number(facts.slice(toTime + 1))),
     data: row.data,
     metadata: NO_METADATA,
   }
