@@ -23,7 +23,7 @@ export async function startTimedRelay(
 ): Promise<() => Promise<void>> {
   const publisher = jetStreamPublisher({
     connection: () => connect({ servers: natsUrl }),
-    stream: { name: STREAM },
+    stream: { name: STREAM, allow: ['max-payload'] },
   })
   const relay = createRelay({ db, publisher, ...options })
   relay.on('published', ({ events }) => onAcknowledged({ ids: events.map(({ id }) => id), at: now() }))
