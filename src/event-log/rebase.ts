@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { isOutboxError, OutboxError } from '../errors.js'
 import { type Database, databaseFailed, type EventLog, query } from './database.js'
-import { clusterChanged, isMoved } from './moved-log.js'
+import { clusterChanged, isMoved, isOfThisCluster } from './moved-log.js'
 import { NOTHING_PUBLISHED } from './relay-row.js'
 import type { OutboxTables } from './tables.js'
 
@@ -100,9 +100,7 @@ async function checkPositions(log: EventLog): Promise<void> {
 
 /** The highest position that relays had published elsewhere. */
 function publishedElsewhere({ relays }: OutboxTables): SQL {
-  return sql`
-    select max(max_published) as position from ${relays}
-    where cluster <> (select system_identifier::text from pg_control_system())`
+  return sql`select max(max_published) as position from ${relays} where not (${isOfThisCluster})`
 }
 
 /**

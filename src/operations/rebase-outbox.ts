@@ -26,7 +26,8 @@ export interface RebaseOptions {
  * ```
  * @returns false if the log is of this cluster already.
  * @throws `ERR_OUTBOX_DATABASE_UNFIT` when `upgraded` is not so, when events were recorded here at positions that others
- * had before (`positions-taken`), or when the role may not do it; `ERR_OUTBOX_TABLES_MISSING`.
+ * had before (`positions-taken`), or when the role may not do it; `ERR_OUTBOX_TABLES_MISSING`; `ERR_OUTBOX_DATABASE_FAILED`
+ * with `sqlState` `55P03` while a transaction holds the log: try again.
  */
 export async function rebaseOutbox(
   db: AnyOutboxDb,
